@@ -1,0 +1,1 @@
+"""What the data is: contracts, code lists, instruments, sources, events. Imports nothing else of ours."""

@@ -1,0 +1,167 @@
+"""A source: one kind of export, described by one YAML file. No source has Python of its own."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from schemas.contract import TABLES
+
+
+class SourceError(ValueError):
+    """A source's YAML cannot be read; the message names the file and what to change."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FilePattern(_Part):
+    """Which files of the source feed which tables."""
+
+    match: str = Field(description="Pattern of the file's name, as in a shell")
+    feeds: tuple[str, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _tables_exist(self) -> FilePattern:
+        if unknown := [table for table in self.feeds if table not in TABLES]:
+            raise ValueError(f"feeds unknown tables {unknown}; there are: {', '.join(TABLES)}")
+        return self
+
+
+class SourceColumn(_Part):
+    """A column of the file: found by name (blanks and case do not matter) or, where it has none, by position from 1."""
+
+    name: str | None = None
+    position: int | None = Field(default=None, ge=1)
+    rename: str | None = Field(default=None, alias="as", description="Its name in the view `raw`")
+    required: bool = False
+    ignore: bool = False
+    pattern: str | None = Field(default=None, description="A record whose value does not match in full is refused")
+
+    @model_validator(mode="after")
+    def _is_found_one_way(self) -> SourceColumn:
+        if (self.name is None) == (self.position is None):
+            raise ValueError("a column is found either by `name` or by `position`")
+        return self
+
+    @property
+    def raw_name(self) -> str:
+        return self.rename or self.name or f"column_{self.position}"
+
+
+class PatientIs(_Part):
+    """Where the patient of a record stands: in a column the SELECT yields, the same for all, or a new one each record."""
+
+    column: str | None = None
+    constant: str | None = None
+    per_record: bool = False
+
+
+class ExportedAt(_Part):
+    """Where the source states when it was exported: a column, or the file's name by a pattern with one group.
+
+    Never a file's time or a clock. With neither, it is unknown.
+    """
+
+    column: str | None = None
+    file_name: str | None = None
+
+
+class ConsentBasis(_Part):
+    """Stands for a grant of `aggregate_release` by every patient of the source; printed in every report."""
+
+    basis: str
+
+
+def _tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+class Source(_Part):
+    """One kind of export."""
+
+    name: str
+    description: str
+    files: tuple[FilePattern, ...]
+    format: Literal["csv"] = "csv"
+    delimiter: str = ","
+    quote: str = '"'
+    encoding: str = "utf-8"
+    decimal: Literal[".", ","] = "."
+    time_zone: str = "UTC"
+    date_formats: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = ()
+    time_formats: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = ()
+    missing_tokens: tuple[str, ...] = ()
+    columns: tuple[SourceColumn, ...] = ()
+    patient: PatientIs = PatientIs(column="source_patient_id")
+    exported_at: ExportedAt = ExportedAt()
+    consent: ConsentBasis | None = None
+    rhythm: str | None = None
+    tolerance: float | None = Field(default=None, ge=0, le=1)
+    not_mapped: dict[str, tuple[str, ...]] = {}
+    snapshot: Literal["full", "partial"] = "partial"
+    folder: Path | None = Field(default=None, exclude=True, description="The workspace's `sources/`, if it stands there")
+
+    def pattern_for(self, file_name: str) -> FilePattern | None:
+        """The first pattern that the file's name matches, or None: then the file is not one of this source."""
+        from fnmatch import fnmatchcase
+
+        return next((p for p in self.files if fnmatchcase(file_name.lower(), p.match.lower())), None)
+
+    def select(self, table: str) -> str | None:
+        """The SELECT that turns view `raw` into the table's delivered columns; None: `raw` has them already by name."""
+        name = f"{table}.sql"
+        if self.folder is not None:
+            own = self.folder / self.name / name
+            return own.read_text(encoding="utf-8") if own.is_file() else None
+        entry = files("sql").joinpath("sources", self.name, name)
+        return entry.read_text(encoding="utf-8") if entry.is_file() else None
+
+    def stated_export_time(self, file_name: str) -> str | None:
+        """The text of the time that the file's name states, or None."""
+        if self.exported_at.file_name is None:
+            return None
+        found = re.search(self.exported_at.file_name, file_name)
+        return found.group(1) if found else None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes when the YAML or one of its SELECTs does: a file taken under another one may read otherwise."""
+        import hashlib
+
+        selects = [self.select(table) or "" for table in sorted({t for p in self.files for t in p.feeds})]
+        return hashlib.sha256("\0".join([self.model_dump_json(), *selects]).encode()).hexdigest()[:16]
+
+
+def _read(text: str, where: str, folder: Path | None) -> Source:
+    try:
+        return Source.model_validate({**(yaml.safe_load(text) or {}), "folder": folder})
+    except yaml.YAMLError as error:
+        raise SourceError(f"{where}: not YAML: {error}") from error
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        raise SourceError(f"{where}: {faults}") from error
+
+
+def sources(workspace_folder: Path | None = None) -> dict[str, Source]:
+    """All known sources by name; those of the workspace's own folder win over bundled ones of the same name.
+
+    Raises SourceError if a YAML file cannot be read.
+    """
+    found: dict[str, Source] = {}
+    for entry in sorted(files(__package__).joinpath("sources").iterdir(), key=lambda e: e.name):
+        if entry.name.endswith(".yaml"):
+            source = _read(entry.read_text(encoding="utf-8"), entry.name, None)
+            found[source.name] = source
+    if workspace_folder is not None and workspace_folder.is_dir():
+        for path in sorted(workspace_folder.glob("*.yaml")):
+            source = _read(path.read_text(encoding="utf-8"), str(path), workspace_folder)
+            found[source.name] = source
+    return found
