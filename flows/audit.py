@@ -1,0 +1,156 @@
+"""The gate's auditor: Great Expectations on the rows that are about to be admitted, through our own DuckDB datasource.
+
+The suites come from the contracts. They decide nothing that the row checks did not decide before; they hold our own SQL
+against the work of others. Results are kept without values: patients' records must not be in Data Docs.
+
+The package takes seconds to import, so this module is imported only where a gate is about to judge.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+os.environ["GX_ANALYTICS_ENABLED"] = "false"
+
+import duckdb
+import duckdb_engine
+import great_expectations as gx
+import sqlalchemy
+from great_expectations.checkpoint import UpdateDataDocsAction
+from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.datasource.fluent import SQLDatasource
+from great_expectations.execution_engine import SqlAlchemyExecutionEngine
+
+from schemas.contract import Contract
+
+logging.getLogger("great_expectations").setLevel(logging.ERROR)
+
+
+class DuckDBExecutionEngine(SqlAlchemyExecutionEngine):
+    """An engine that keeps its one connection open.
+
+    The base class opens a connection for every query and reads the result after closing it; SQLAlchemy rolls back on close,
+    and DuckDB then drops the unread result (great_expectations#10738, #11579).
+    """
+
+    _kept: Any = None
+
+    @contextlib.contextmanager
+    def get_connection(self) -> Iterator[Any]:
+        if self._kept is None:
+            self._kept = self.engine.connect()
+        yield self._kept
+
+
+class DuckDBDatasource(SQLDatasource):
+    """`context.data_sources.add_duckdb(name=…)`: runs inside an open DuckDB connection, handed over by `open_connection`."""
+
+    type: Literal["duckdb"] = "duckdb"  # type: ignore[assignment]
+    connection_string: str = "duckdb:///:memory:"
+
+    @property
+    def execution_engine_type(self) -> type[SqlAlchemyExecutionEngine]:
+        return DuckDBExecutionEngine
+
+    def _create_engine(self) -> sqlalchemy.Engine:
+        connection = _open[-1]
+        engine = sqlalchemy.create_engine(
+            "duckdb:///:memory:",
+            creator=lambda: duckdb_engine.ConnectionWrapper(connection),
+            poolclass=sqlalchemy.StaticPool,
+            pool_reset_on_return=None,
+        )
+        # The transaction is the caller's: Great Expectations neither begins nor ends one.
+        for step in ("do_begin", "do_commit", "do_rollback"):
+            setattr(engine.dialect, step, lambda *_: None)
+        return engine
+
+    def get_execution_engine(self) -> SqlAlchemyExecutionEngine:
+        # The base class would build a second engine from the connection string, which sees none of our tables.
+        current = self.get_engine()
+        if self._execution_engine is None or self._execution_engine.engine is not current:
+            self._execution_engine = DuckDBExecutionEngine(engine=current)
+        return self._execution_engine
+
+
+# The connection that a datasource made now is to work in. Pydantic models take no such thing as a field.
+_open: list[duckdb.DuckDBPyConnection] = []
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An expectation that was not met: which, and of which column where it is about one."""
+
+    table: str
+    expectation: str
+    column: str | None
+
+    def __str__(self) -> str:
+        where = f" of {self.column}" if self.column else ""
+        return f"the audit of {self.table} failed: {self.expectation}{where}"
+
+
+@contextlib.contextmanager
+def auditing(con: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[Auditor]:
+    """An auditor that works inside `con`; Data Docs of what it saw are written to `folder` when it is done."""
+    _open.append(con)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield Auditor(folder)
+    finally:
+        _open.pop()
+
+
+class Auditor:
+    """Validates tables or views of the connection against contracts."""
+
+    def __init__(self, folder: Path) -> None:
+        self._context = gx.get_context(mode="file", project_root_dir=folder)
+        self._context.variables.progress_bars = ProgressBarsConfig(globally=False)
+        self._source = self._context.data_sources.add_or_update_duckdb(name="warehouse")  # type: ignore[attr-defined]
+
+    def audit(self, contract: Contract, view: str, run_name: str) -> list[Finding]:
+        """What the rows of `view` do not fulfil. Only whether and how often is kept, never a value."""
+        if contract.table in {asset.name for asset in self._source.assets}:
+            self._source.delete_asset(contract.table)
+        asset = self._source.add_table_asset(name=contract.table, table_name=view)
+        batch = asset.add_batch_definition_whole_table("all")
+        suite = gx.ExpectationSuite(name=contract.table, expectations=[_expectation(e) for e in contract.expectations()])
+        suite = self._context.suites.add_or_update(suite)
+        validation = self._context.validation_definitions.add_or_update(
+            gx.ValidationDefinition(name=contract.table, data=batch, suite=suite)
+        )
+        checkpoint = gx.Checkpoint(
+            name=contract.table,
+            validation_definitions=[validation],
+            actions=[UpdateDataDocsAction(name="docs")],
+            result_format={"result_format": "BOOLEAN_ONLY"},
+        )
+        checkpoint = self._context.checkpoints.add_or_update(checkpoint)
+        result = checkpoint.run(run_id=gx.RunIdentifier(run_name=run_name))
+        return [
+            _finding(contract.table, entry)
+            for validated in result.run_results.values()
+            for entry in validated.results
+            if not entry.success
+        ]
+
+
+def _expectation(entry: dict[str, Any]) -> Any:
+    from great_expectations.expectations.registry import get_expectation_impl
+
+    return get_expectation_impl(entry["type"])(**entry["kwargs"])
+
+
+def _finding(table: str, entry: Any) -> Finding:
+    config = entry.expectation_config
+    name = config.kwargs.get("description") or config.description or config.type
+    return Finding(table, str(name), config.kwargs.get("column"))

@@ -1,0 +1,383 @@
+"""The command `outcomes`. Each command calls one function and says what came of it; nothing else is decided here."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict, is_dataclass
+from datetime import date, datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flows.errors import PipelineError
+
+if TYPE_CHECKING:
+    from flows.settings import Workspace
+    from flows.stages.admit import FileOutcome
+
+app = typer.Typer(
+    help="Outcome reports one can trust, from exports of patient-reported symptoms and treatments.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+quarantine_app = typer.Typer(help="The refused records: what they broke, and their original text.", no_args_is_help=True)
+batch_app = typer.Typer(help="Batches, and files that are held until someone decides.", no_args_is_help=True)
+app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(batch_app, name="batch")
+
+FileId = Annotated[int, typer.Argument(help="The file's id, as `outcomes status` and `outcomes batch list` show it")]
+
+
+class _Options:
+    """The global options of this call."""
+
+    workspace = Path()
+    json = False
+
+
+@app.callback()
+def options(
+    workspace: Annotated[Path, typer.Option(envvar="OUTCOMES_WORKSPACE", help="The workspace's folder")] = Path(),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text")] = False,
+) -> None:
+    _Options.workspace, _Options.json = workspace, as_json
+
+
+def main() -> None:
+    """Run the command; a PipelineError becomes one message and its exit code."""
+    try:
+        app()
+    except PipelineError as error:
+        if _Options.json:
+            print(json.dumps({"error": str(error), "exit_code": error.exit_code}))
+        else:
+            _say(f"outcomes: {error}")
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output has seen enough; Python must not try to flush once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(help="A new or empty folder")]) -> None:
+    """Make a workspace."""
+    from flows.settings import create_workspace
+
+    made = create_workspace(folder)
+    _tell({"workspace": made.root}, f"A workspace in {made.root}. Keep a copy of its file `key` in a safe place: without it no patient can be found again.")
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder for the workspace")] = Path("demo"),
+    patients: Annotated[int, typer.Option(min=1, help="Size of the synthetic cohort")] = 2000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same cohort")] = 20250101,
+) -> None:
+    """The whole way with synthetic patients: ingest and report as tracked flow runs."""
+    from deployments.demo import demonstrate
+
+    made = demonstrate(folder, patients, seed, lambda step: _say(f"  {step} …"))
+    if _Options.json:
+        _print_json(made)
+        return
+    _show_files(made.ingest.files)
+    _table("Flow runs", ["run", "state", "seconds"], [[r.name, r.state, f"{r.seconds:.1f}"] for r in made.runs])
+    root = folder.resolve()
+    print(f"\nreport     {made.report.page}")
+    print(f"DuckDB     {root / 'published' / 'outcomes.duckdb'}   (outcomes --workspace {folder} query \"FROM core.patient LIMIT 5\")")
+    print(f"flow runs  PREFECT_HOME={root / 'prefect'} {Path(sys.executable).parent / 'prefect'} server start   (then http://127.0.0.1:4200)")
+
+
+@app.command()
+def check(
+    source: Annotated[str, typer.Argument(help="The kind of export")],
+    files: Annotated[list[Path], typer.Argument(help="The files to look at")],
+) -> None:
+    """Say what the contract makes of files, and load nothing: for the people who write exports."""
+    from flows.checking import check_files
+
+    verdicts = check_files(files, source, _sources_folder(), _now())
+    if _Options.json:
+        _print_json(verdicts)
+    for verdict in verdicts if not _Options.json else []:
+        print(f"{verdict.file_name}: {verdict.sentence}")
+        rows = [[f.rule, f.column or "", f.action, f"{f.record_count:,}", f.lines, f.message] for f in verdict.faults]
+        if rows:
+            _table(None, ["rule", "column", "action", "records", "lines", "message"], rows)
+    raise typer.Exit(max((v.exit_code for v in verdicts), default=0))
+
+
+@app.command()
+def ingest(
+    files: Annotated[list[Path] | None, typer.Argument(help="Files to take; without any, all that waits in landing")] = None,
+    source: Annotated[str | None, typer.Option(help="The kind of export; canonical for named files if not given")] = None,
+    again: Annotated[int | None, typer.Option(metavar="FILE_ID", help="Take this file anew from the archive")] = None,
+) -> None:
+    """Take files into the warehouse: land, prepare, gate, admit, publish."""
+    from flows import pipeline
+
+    workspace = _workspace()
+    with _progress("prepared") as advance:
+        summary = pipeline.ingest(workspace, files or (), source, now=_now(), again=again, done=lambda _: advance())
+    if _Options.json:
+        _print_json({**asdict(summary), "exit_code": summary.exit_code})
+    elif not summary.files:
+        print("Nothing was pending.")
+    else:
+        _show_files(summary.files)
+    raise typer.Exit(summary.exit_code)
+
+
+@app.command()
+def report() -> None:
+    """Build the marts, release what may leave, write the pages and publish."""
+    from flows import pipeline
+
+    summary = pipeline.report(_workspace(), now=_now())
+    hidden = f"{summary.suppressed_count:,} of {summary.cell_count:,} figures are suppressed"
+    _tell(summary, f"Report {summary.release_id}, as of batch {summary.as_of_batch}: {summary.page}\n{hidden}.")
+
+
+@app.command()
+def status() -> None:
+    """What arrived, what is held or waits, what was refused, and the last report."""
+    from flows.status import read_status
+
+    found = read_status(_workspace())
+    if _Options.json:
+        _print_json(found)
+        return
+    for line in found.lines():
+        print(line)
+    if found.files:
+        _table("Last files", ["id", "file", "source", "status", "read", "admitted", "unchanged", "duplicate", "quarantined", "out of scope"], found.file_rows())
+    if found.open_tokens:
+        _table("Words no code list knows", ["column", "word", "records"], [[t.column, t.word, f"{t.record_count:,}"] for t in found.open_tokens])
+
+
+@app.command()
+def query(sql: Annotated[str, typer.Argument(help="One SELECT, in DuckDB's SQL")]) -> None:
+    """Ask the published file. It is opened to read only, without access to any other file."""
+    from flows.status import run_query
+
+    columns, rows = run_query(_workspace(), sql)
+    if _Options.json:
+        _print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        _table(None, columns, [["" if v is None else str(v) for v in row] for row in rows])
+
+
+@app.command()
+def dictionary(table: Annotated[str | None, typer.Argument(help="Only this table")] = None) -> None:
+    """Describe every column: type, unit, allowed values, meaning."""
+    from flows.errors import NotFoundError
+    from schemas.contract import TABLES, contract
+
+    if table is not None and table not in TABLES:
+        raise NotFoundError(f"no table '{table}'. There are: {', '.join(TABLES)}")
+    entries = [entry for name in ([table] if table else TABLES) for entry in contract(name).dictionary()]
+    if _Options.json:
+        _print_json(entries)
+        return
+    for name in [table] if table else TABLES:
+        agreed = contract(name)
+        rows = [[e["column"], e["type"], e["unit"], e["allowed"], e["description"]] for e in agreed.dictionary()]
+        _table(f"core.{name}: {agreed.description} Grain: {agreed.grain}.", ["column", "type", "unit", "allowed", "meaning"], rows)
+
+
+@quarantine_app.command("list")
+def quarantine_list() -> None:
+    """Refused and blanked records, by file and rule."""
+    from flows.status import quarantined
+
+    found = quarantined(_workspace())
+    if _Options.json:
+        _print_json(found)
+    elif not found:
+        print("Nothing is in quarantine.")
+    else:
+        rows = [[str(q.file_id), q.file_name, q.table_name, q.rule, q.action, f"{q.record_count:,}"] for q in found]
+        _table(None, ["file id", "file", "table", "rule", "action", "records"], rows)
+
+
+@quarantine_app.command("show")
+def quarantine_show(
+    file_id: FileId,
+    rule: Annotated[str | None, typer.Option(help="Only records that broke this rule")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many")] = 20,
+) -> None:
+    """The records of a file with their original text. It is a patient's: mind who sees the screen."""
+    from flows.status import quarantined_records
+
+    found = quarantined_records(_workspace(), file_id, rule)
+    if _Options.json:
+        _print_json(found[:limit])
+        return
+    for record in found[:limit]:
+        print(f"record {record.record_number}, line {record.line or '?'}: {record.rule} ({record.action}): {record.message}")
+        print(f"    {_plain(record.original or '')}")
+    if len(found) > limit:
+        print(f"… and {len(found) - limit:,} more (--limit)")
+
+
+@quarantine_app.command("export")
+def quarantine_export(
+    file_id: FileId,
+    to: Annotated[Path, typer.Argument(help="A new CSV file")],
+) -> None:
+    """Write a file's refused and blanked records as CSV, to be mended where they came from."""
+    from flows.status import export_quarantine
+
+    count = export_quarantine(_workspace(), file_id, to)
+    _tell({"file_id": file_id, "records": count, "path": to}, f"{count:,} faults written to {to}.")
+
+
+@batch_app.command("list")
+def batch_list() -> None:
+    """Batches that were admitted, and the files that are held or could not be read."""
+    from flows.status import batches, undecided
+
+    workspace = _workspace()
+    done, held = batches(workspace), undecided(workspace)
+    if _Options.json:
+        _print_json({"batches": done, "files": held})
+        return
+    _table("Batches", ["batch", "source", "committed", "files", "admitted"], [[str(b.batch_id), b.source_system, str(b.committed_at), str(b.file_count), f"{b.admitted_count:,}"] for b in done])
+    if held:
+        _table("Held or unreadable files", ["id", "file", "source", "status", "why"], [[str(f.file_id), f.file_name, f.source_system, f.status, "; ".join(f.reasons)] for f in held])
+
+
+@batch_app.command("admit")
+def batch_admit(file_id: FileId, reason: Annotated[str, typer.Option(help="Why; it goes into the ledger")]) -> None:
+    """Admit a held file's good records."""
+    _decide(file_id, reason, is_admitted=True)
+
+
+@batch_app.command("refuse")
+def batch_refuse(file_id: FileId, reason: Annotated[str, typer.Option(help="Why; it goes into the ledger")]) -> None:
+    """Refuse a held file for good."""
+    _decide(file_id, reason, is_admitted=False)
+
+
+def _decide(file_id: int, reason: str, *, is_admitted: bool) -> None:
+    from flows import pipeline
+
+    outcome = pipeline.decide(_workspace(), file_id, is_admitted=is_admitted, reason=reason, now=_now())
+    if _Options.json:
+        _print_json(outcome)
+    else:
+        _show_files([outcome])
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def _workspace() -> Workspace:
+    from flows.settings import open_workspace
+
+    return open_workspace(_Options.workspace)
+
+
+def _sources_folder() -> Path | None:
+    folder = _Options.workspace / "sources"
+    return folder if folder.is_dir() else None
+
+
+def _show_files(files: list[FileOutcome]) -> None:
+    """One line a file: what became of it and of its records."""
+    rows = []
+    for outcome in files:
+        counts = [f"{outcome.counts[name]:,}" if name in outcome.counts else "" for name in _COUNTS]
+        state = outcome.status if outcome.is_new else f"{outcome.status} before, nothing changed"
+        rows.append([str(outcome.file_id), outcome.file_name, state, *counts])
+    _table(None, ["id", "file", "status", *(n.removesuffix("_count").replace("_", " ") for n in _COUNTS)], rows)
+    for outcome in files:
+        for reason in outcome.reasons:
+            _say(f"{outcome.file_name}: {reason}" if not reason.startswith(outcome.file_name) else reason)
+        if outcome.status == "held":
+            _say(
+                f"{outcome.file_name}: held, nothing of it is in the warehouse. See `outcomes quarantine show {outcome.file_id}`, then deliver it "
+                f"mended, or decide: outcomes batch admit {outcome.file_id} --reason … | outcomes batch refuse {outcome.file_id} --reason …"
+            )
+
+
+_COUNTS = ("read_count", "admitted_count", "unchanged_count", "duplicate_count", "quarantined_count", "out_of_scope_count")
+
+
+def _table(title: str | None, columns: list[str], rows: list[list[str]]) -> None:
+    """A table for people: as wide as the terminal, and as wide as it needs where the output is a file."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else 240, soft_wrap=False)
+    table = Table(title=Text(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for place, name in enumerate(columns):
+        is_number = bool(rows) and all(_is_number(row[place]) for row in rows)
+        table.add_column(Text(_plain(name)), justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_plain(cell)) for cell in row))
+    console.print(table)
+
+
+def _is_number(text: str) -> bool:
+    return not text or text.replace(",", "").replace(".", "", 1).lstrip("-").isdigit()
+
+
+def _plain(text: str) -> str:
+    """The text without signs that could steer a terminal: those of control are shown as escapes."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
+def _tell(found: Any, sentence: str) -> None:
+    if _Options.json:
+        _print_json(found)
+    else:
+        print(sentence)
+
+
+def _say(sentence: str) -> None:
+    print(_plain(sentence).replace("\\n", "\n"), file=sys.stderr)
+
+
+def _print_json(found: Any) -> None:
+    print(json.dumps(found, default=_jsonable, ensure_ascii=False, indent=2))
+
+
+def _jsonable(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    return str(value)
+
+
+class _progress:  # noqa: N801  a context manager that reads as a word
+    """A progress bar on standard error if a person looks at it; calling what it gives advances it."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def __enter__(self) -> Any:
+        if _Options.json or not sys.stderr.isatty():
+            self.bar = None
+            return lambda: None
+        from rich.console import Console
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        self.bar = Progress(SpinnerColumn(), TextColumn("{task.completed} files {task.description}"), TimeElapsedColumn(), console=Console(stderr=True), transient=True)
+        self.bar.start()
+        task = self.bar.add_task(self.what, total=None)
+        return lambda: self.bar.advance(task)  # type: ignore[union-attr]
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()

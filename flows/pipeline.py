@@ -1,0 +1,278 @@
+"""The order of the stages, written once. It runs plain, or tracked by Prefect (`flows/deployed.py`)."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from flows.errors import HeldError, NotFoundError, PipelineError, UnreadableError, UsageError
+from flows.settings import Workspace
+from flows.stages import gate, land, publish, reading
+from flows.stages.admit import Candidate, FileOutcome, admit, refuse
+from flows.stages.prepare import prepare_file
+from flows.warehouse import snapshot, warehouse, writing
+from schemas.sources import Source, sources
+
+if TYPE_CHECKING:
+    from flows.stages.release import Release
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Run(Protocol):
+    """How stages are called: plainly, or as tracked tasks."""
+
+    def call(self, stage: Callable[..., Result], *args: Any) -> Result: ...
+
+    def map(self, stage: Callable[[Item], Result], items: Sequence[Item], done: Callable[[Result], None] | None = None) -> list[Result]: ...
+
+
+class PlainRun:
+    """Calls functions; `map` in as many threads as there are items up to the processor count."""
+
+    def __init__(self, workers: int = 2) -> None:
+        self.workers = workers
+
+    def call(self, stage: Callable[..., Result], *args: Any) -> Result:
+        return stage(*args)
+
+    def map(self, stage: Callable[[Item], Result], items: Sequence[Item], done: Callable[[Result], None] | None = None) -> list[Result]:
+        results = []
+        with ThreadPoolExecutor(max_workers=max(1, min(self.workers, len(items)))) as pool:
+            for result in pool.map(stage, items):
+                results.append(result)
+                if done is not None:
+                    done(result)
+        return results
+
+
+PLAIN = PlainRun()
+
+
+@dataclass(frozen=True)
+class IngestSummary:
+    """What one ingest did, file by file."""
+
+    files: list[FileOutcome] = field(default_factory=list)
+    is_published: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """The greatest of the files' own: 10 unreadable, 11 held or refused, else 0."""
+        codes = {"admitted": 0, "unreadable": UnreadableError.exit_code, "held": HeldError.exit_code, "refused": HeldError.exit_code}
+        return max((codes[f.status] for f in self.files), default=0)
+
+
+def ingest(
+    workspace: Workspace,
+    files: Iterable[Path] = (),
+    source_name: str | None = None,
+    *,
+    now: datetime,
+    run: Run = PLAIN,
+    again: int | None = None,
+    done: Callable[[Candidate], None] | None = None,
+) -> IngestSummary:
+    """Take the named files, or everything that waits in landing; admit what passes, publish if anything changed.
+
+    `again` takes the file with that id anew from the archive, after its source or contract changed.
+    `done` is told of each file as it is prepared. One file's fault never stops the others.
+    """
+    known_sources = sources(workspace.root / "sources")
+    _check_space(workspace)
+    if again is not None:
+        landed = [_from_archive(workspace, again)]
+    elif named := list(files):
+        source = land.known_source(known_sources, source_name or "canonical")
+        landed = [run.call(land.copy_in, workspace, path, source) for path in named]
+    else:
+        landed = land.pending(workspace, known_sources, source_name)
+    taken = _ledger(workspace)
+    if landed:
+        gate.warm_up()
+
+    def take(file: land.Landed) -> Candidate:
+        return prepare_landed(workspace, file, known_sources[file.source_name], taken, now, is_again=again is not None)
+
+    candidates = run.map(take, landed, done)
+    return run.call(settle, workspace, known_sources, candidates, now)
+
+
+def prepare_landed(
+    workspace: Workspace, landed: land.Landed, source: Source, taken: set[tuple[str, str]], now: datetime, *, is_again: bool = False
+) -> Candidate:
+    """One landed file on its way to the warehouse: prepared, known already, or unreadable with the reason."""
+    name = landed.file_name
+    try:
+        scanned = reading.scan(landed.path, source)
+    except UnreadableError as error:
+        digest = reading.sha256_of(landed.path)
+        return Candidate(landed, digest, name, landed.path.stat().st_size, _spool(workspace, source, digest), unreadable=str(error))
+    candidate = Candidate(
+        landed, scanned.sha256, name, scanned.byte_count, _spool(workspace, source, scanned.sha256), is_taken_again=is_again
+    )
+    if (source.name, scanned.sha256) in taken and not is_again:
+        return candidate
+    try:
+        prepared = prepare_file(
+            landed.path, name, scanned, source, workspace.key(), now, candidate.spool, workspace.folder("quarantine"), workspace.settings
+        )
+    except UnreadableError as error:
+        return replace(candidate, unreadable=str(error))
+    return replace(candidate, prepared=prepared)
+
+
+def settle(workspace: Workspace, known_sources: dict[str, Source], candidates: list[Candidate], now: datetime) -> IngestSummary:
+    """Gate, admit and publish, under the writer's lock."""
+    outcomes: list[FileOutcome] = []
+    with writing(workspace, "outcomes ingest"):
+        with warehouse(workspace) as con:
+            for name in dict.fromkeys(c.landed.source_name for c in candidates):
+                source = known_sources[name]
+                judged = gate.judge(con, source, [c for c in candidates if c.landed.source_name == name], workspace)
+                outcomes += admit(con, source, judged, workspace.folder("quarantine"), now)
+        is_stale = _is_stale(workspace, outcomes)
+        if is_stale:
+            publish.publish(workspace, now)
+    statuses = {(o.source_system, o.sha256): o.status for o in outcomes}
+    for candidate in candidates:
+        land.archive(workspace, candidate.landed, candidate.sha256)
+        if statuses.get((candidate.landed.source_name, candidate.sha256)) != "held":
+            shutil.rmtree(candidate.spool, ignore_errors=True)
+    return IngestSummary(outcomes, is_stale)
+
+
+def decide(workspace: Workspace, file_id: int, *, is_admitted: bool, reason: str, now: datetime) -> FileOutcome:
+    """An operator's word on a held file: admit it as it is, or refuse it for good. The reason goes into the ledger.
+
+    Raises NotFoundError if there is no such file, UsageError if it is not held.
+    """
+    _held_file(workspace, file_id)
+    known_sources = sources(workspace.root / "sources")
+    if is_admitted:
+        landed = _from_archive(workspace, file_id)
+        source = known_sources[landed.source_name]
+        candidate = prepare_landed(workspace, landed, source, set(), now, is_again=True)
+        summary = settle(workspace, known_sources, [replace(candidate, override=reason)], now)
+        return summary.files[0]
+    with writing(workspace, "outcomes batch refuse"):
+        with warehouse(workspace) as con:
+            outcome = refuse(con, file_id, reason, now)
+        publish.publish(workspace, now)
+    shutil.rmtree(workspace.folder("spool", outcome.source_system) / outcome.sha256, ignore_errors=True)
+    return outcome
+
+
+def _held_file(workspace: Workspace, file_id: int) -> None:
+    with snapshot(workspace) as con:
+        found = con.execute("SELECT status FROM ops.file WHERE file_id = $id", {"id": file_id}).fetchone()
+    if found is None:
+        raise NotFoundError(f"no file with id {file_id}. See: outcomes batch list")
+    if found[0] != "held":
+        raise UsageError(f"file {file_id} is {found[0]}, not held: there is nothing to decide.")
+
+
+@dataclass(frozen=True)
+class ReportSummary:
+    """Where a report lies and what it stands on."""
+
+    release_id: int
+    page: Path
+    as_of_batch: int
+    as_of_at: datetime
+    cell_count: int
+    suppressed_count: int
+
+
+def report(workspace: Workspace, *, now: datetime, run: Run = PLAIN) -> ReportSummary:
+    """Build the marts, release what may leave, write the pages, publish. As of everything admitted until now.
+
+    Raises NotFoundError if nothing was ever ingested here.
+    """
+    if not workspace.warehouse.exists():
+        run.call(settle, workspace, {}, [], now)
+    release = run.call(draft, workspace, now)
+    page = run.call(write_pages, workspace, release)
+    states = release.frame.column("state").to_pylist()
+    return ReportSummary(
+        release.release_id, page, release.as_of_batch, release.as_of_at, len(states), sum(state == "suppressed" for state in states)
+    )
+
+
+def draft(workspace: Workspace, now: datetime) -> Release:
+    """Build and release under the writer's lock, then publish the file that holds both."""
+    from flows.stages import build
+    from flows.stages import release as release_stage
+
+    with writing(workspace, "outcomes report"):
+        with warehouse(workspace) as con:
+            (as_of_batch,) = con.execute("SELECT coalesce(max(batch_id), 0) FROM ops.batch").fetchone() or (0,)
+            build.build(con, as_of_batch, now)
+            cell = workspace.settings.minimum_cell
+            release = release_stage.draft(con, as_of_batch=as_of_batch, as_of_at=now, now=now, minimum_cell=cell)
+            con.execute("UPDATE ops.version SET revision = revision + 1")
+        publish.publish(workspace, now)
+    return release
+
+
+def write_pages(workspace: Workspace, release: Release) -> Path:
+    """Exchange the published report for this release's, folder by folder; returns its page."""
+    from flows.pages.report import write_report
+
+    building = workspace.folder("published", f".report-{release.release_id}")
+    shutil.rmtree(building)
+    building.mkdir(mode=0o700)
+    page = write_report(release, building)
+    old = workspace.root / "published" / ".report-old"
+    shutil.rmtree(old, ignore_errors=True)
+    if workspace.report.exists():
+        workspace.report.rename(old)
+    building.rename(workspace.report)
+    shutil.rmtree(old, ignore_errors=True)
+    return workspace.report / page.name
+
+
+def _spool(workspace: Workspace, source: Source, digest: str) -> Path:
+    return workspace.folder("spool", source.name) / digest
+
+
+def _ledger(workspace: Workspace) -> set[tuple[str, str]]:
+    """(source, hash) of the files the published ledger knows and need not be read again. A hint: admission asks the real one."""
+    if not workspace.snapshot.is_file():
+        return set()
+    with snapshot(workspace) as con:
+        return set(con.execute("SELECT source_system, sha256 FROM ops.file WHERE status <> 'unreadable'").fetchall())
+
+
+def _from_archive(workspace: Workspace, file_id: int) -> land.Landed:
+    with snapshot(workspace) as con:
+        found = con.execute("SELECT source_system, sha256, file_name FROM ops.file WHERE file_id = $id", {"id": file_id}).fetchone()
+    if found is None:
+        raise NotFoundError(f"no file with id {file_id}. See: outcomes batch list")
+    source_name, digest, name = found
+    return land.Landed(land.archived(workspace, source_name, digest), source_name, name)
+
+
+def _is_stale(workspace: Workspace, outcomes: list[FileOutcome]) -> bool:
+    """Whether the published file is behind: something changed now, or a crash came between commit and publish."""
+    if any(o.is_new for o in outcomes) or not workspace.snapshot.is_file():
+        return True
+    with snapshot(workspace) as con:
+        (published,) = con.execute("SELECT revision FROM ops.version").fetchone() or (None,)
+    with warehouse(workspace) as con:
+        (written,) = con.execute("SELECT revision FROM ops.version").fetchone() or (None,)
+    return bool(published != written)
+
+
+def _check_space(workspace: Workspace) -> None:
+    free = shutil.disk_usage(workspace.root).free
+    if free < workspace.settings.minimum_free_bytes:
+        raise PipelineError(
+            f"{workspace.root}: {free >> 20:,} MB free, fewer than minimum_free_bytes in outcomes.toml. Free some, then run the command again."
+        )

@@ -1,0 +1,137 @@
+"""A workspace: the folder that holds one installation's files, and its settings."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from flows.errors import NotFoundError, UsageError
+
+SETTINGS_FILE = "outcomes.toml"
+KEY_VARIABLE = "OUTCOMES_KEY"
+_PRIVATE_FOLDER, _PRIVATE_FILE = 0o700, 0o600
+_FOLDERS = ("landing", "archive", "spool", "quarantine", "published", "data-docs", "logs", "sources")
+
+_FIRST_SETTINGS = """\
+# Settings of this workspace. Every line may be left out; the values shown are the defaults.
+# memory_limit = "1GB"          # of DuckDB, for one connection
+# threads = 0                   # 0: as many as the machine has
+# lock_wait_seconds = 30        # how long a command waits for another one that writes
+# snapshot_copies = 2           # dated copies of the published file that are kept
+# minimum_free_bytes = 500000000
+# minimum_cell = 11             # released counts below it are suppressed
+"""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What may be set in `outcomes.toml`."""
+
+    memory_limit: str = "1GB"
+    threads: int = 0
+    lock_wait_seconds: float = 30.0
+    snapshot_copies: int = 2
+    minimum_free_bytes: int = 500_000_000
+    minimum_cell: int = 11
+
+    @property
+    def worker_count(self) -> int:
+        return self.threads or os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where everything of one installation lies. Folders are 0700, files 0600: they hold records of patients."""
+
+    root: Path
+    settings: Settings = field(default_factory=Settings)
+
+    @property
+    def warehouse(self) -> Path:
+        """The live file. Only the connection that writes opens it."""
+        return self.root / "warehouse.duckdb"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "outcomes.lock"
+
+    @property
+    def snapshot(self) -> Path:
+        """What analysts open: never locked, never half written."""
+        return self.root / "published" / "outcomes.duckdb"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "published" / "report"
+
+    def folder(self, *parts: str) -> Path:
+        """A folder of the workspace, made if it is not there."""
+        path = self.root.joinpath(*parts)
+        path.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+        return path
+
+    def key(self) -> bytes:
+        """The secret that turns source ids into pseudonyms: `OUTCOMES_KEY` (hex), else the file `key`.
+
+        Raises NotFoundError if there is neither, UsageError if it is not at least 32 bytes of hex.
+        """
+        text = os.environ.get(KEY_VARIABLE)
+        where = f"the variable {KEY_VARIABLE}"
+        if text is None:
+            where = str(self.root / "key")
+            try:
+                text = (self.root / "key").read_text(encoding="ascii")
+            except FileNotFoundError as error:
+                raise NotFoundError(
+                    f"{where}: the workspace's key is missing. Put it back, or rebuild from archive/ under a new one."
+                ) from error
+        try:
+            key = bytes.fromhex(text.strip())
+        except ValueError as error:
+            raise UsageError(f"{where}: the key must be written in hexadecimal digits.") from error
+        if len(key) < 32:
+            raise UsageError(f"{where}: the key must have at least 32 bytes (64 hexadecimal digits).")
+        return key
+
+
+def create_workspace(root: Path) -> Workspace:
+    """Make a workspace in a folder that is empty or does not exist yet. Raises UsageError if it holds something."""
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise UsageError(f"{root}: not an empty folder. Name a new one.")
+    root.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+    root.chmod(_PRIVATE_FOLDER)
+    for name in _FOLDERS:
+        (root / name).mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
+    if KEY_VARIABLE not in os.environ:
+        _write_private(root / "key", secrets.token_hex(32) + "\n")
+    # The settings come last: a folder that has them is a whole workspace.
+    _write_private(root / SETTINGS_FILE, _FIRST_SETTINGS)
+    return open_workspace(root)
+
+
+def open_workspace(root: Path) -> Workspace:
+    """The workspace in a folder. Raises NotFoundError if there is none, UsageError if its settings cannot be read."""
+    path = root / SETTINGS_FILE
+    if not path.is_file():
+        raise NotFoundError(f"{root}: no workspace here (no {SETTINGS_FILE}). Make one: outcomes init {root}")
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: {error}") from error
+    known = {f.name: f.type for f in fields(Settings)}
+    if unknown := sorted(set(given) - set(known)):
+        raise UsageError(f"{path}: unknown settings {', '.join(unknown)}; there are: {', '.join(known)}.")
+    for name, value in given.items():
+        expected = {"str": str, "int": int, "float": (int, float)}[str(known[name])]
+        if not isinstance(value, expected) or isinstance(value, bool):
+            raise UsageError(f"{path}: {name} must be of type {known[name]}.")
+    return Workspace(root.resolve(), Settings(**given))
+
+
+def _write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)

@@ -1,0 +1,88 @@
+"""Land: files wait in `landing/<source>/`; after their batch is committed they lie in `archive/<source>/<sha256>`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows.errors import NotFoundError, UsageError
+from flows.settings import Workspace
+from flows.stages.reading import sha256_of
+from schemas.sources import Source
+
+# Names under which programs write a file that is not whole yet.
+_UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".filepart", "~")
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A file that waits to be taken."""
+
+    path: Path
+    source_name: str
+    name: str | None = None
+
+    @property
+    def file_name(self) -> str:
+        """The name it was delivered under; in the archive its path has another one."""
+        return self.name or self.path.name
+
+
+def known_source(sources: dict[str, Source], name: str) -> Source:
+    """The source of that name. Raises UsageError, naming those there are."""
+    if name not in sources:
+        raise UsageError(f"unknown source '{name}'. There are: {', '.join(sorted(sources))}. Add one as sources/{name}.yaml in the workspace.")
+    return sources[name]
+
+
+def copy_in(workspace: Workspace, path: Path, source: Source) -> Landed:
+    """Copy a file from anywhere into landing, under a temporary name first; the original is never moved or changed.
+
+    Raises NotFoundError if there is no such file, UsageError if its name is none of the source's.
+    """
+    if not path.is_file():
+        raise NotFoundError(f"{path}: no such file." if not path.is_dir() else f"{path}: a folder, not a file. Name the files in it.")
+    if source.pattern_for(path.name) is None:
+        patterns = ", ".join(pattern.match for pattern in source.files)
+        raise UsageError(f"{path.name}: source '{source.name}' takes files named {patterns}. Rename the file, or name its source with --source.")
+    folder = workspace.folder("landing", source.name)
+    if path.resolve().parent == folder.resolve():
+        return Landed(path, source.name)
+    temporary = folder / f".{path.name}.{os.getpid()}.tmp"
+    shutil.copyfile(path, temporary)
+    temporary.chmod(0o600)
+    target = folder / path.name
+    if target.exists() and sha256_of(target) != (digest := sha256_of(temporary)):
+        target = folder / f"{path.stem}-{digest[:8]}{path.suffix}"
+    temporary.replace(target)
+    return Landed(target, source.name)
+
+
+def pending(workspace: Workspace, sources: dict[str, Source], source_name: str | None = None) -> list[Landed]:
+    """Every finished file in landing, of one source or of all, by name."""
+    names = [known_source(sources, source_name).name] if source_name else sorted(sources)
+    found = []
+    for name in names:
+        folder = workspace.root / "landing" / name
+        if folder.is_dir():
+            found += [Landed(path, name) for path in sorted(folder.iterdir()) if _is_finished(path)]
+    return found
+
+
+def _is_finished(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink() and not path.name.startswith(".") and not path.name.lower().endswith(_UNFINISHED)
+
+
+def archive(workspace: Workspace, landed: Landed, digest: str) -> None:
+    """Move a file whose fate is in the ledger out of landing; a second delivery of the same bytes leaves nothing behind."""
+    target = archived(workspace, landed.source_name, digest)
+    if landed.path.exists() and landed.path != target:
+        landed.path.chmod(0o600)
+        landed.path.replace(target)
+
+
+def archived(workspace: Workspace, source_name: str, digest: str) -> Path:
+    """Where the bytes of a file lie once the ledger knows it."""
+    return workspace.folder("archive", source_name) / digest

@@ -1,0 +1,409 @@
+"""Prepare: one landed file becomes typed, judged rows in the spool. A pure function of the file, its source and the contracts.
+
+No warehouse and no lock are touched, so files are prepared in parallel and anywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
+from hashlib import sha256
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import duckdb
+
+from flows.errors import TransientError, UnreadableError
+from flows.settings import Settings
+from flows.stages import reading
+from flows.stages.rows import pseudonym_statement, rows_statement, vocabulary
+from flows.warehouse import scratch
+from schemas.contract import Contract, contract, required_names
+from schemas.quoting import literal, quoted
+from schemas.sources import Source
+from sql import statement
+
+MANIFEST = "manifest.json"
+# Raised when this module reads the same bytes otherwise than before, so that no older spool is taken for a new one.
+_READING_VERSION = 1
+_FAULTS = {
+    "too_few_fields": "the record has fewer fields than the header",
+    "too_many_fields": "the record has more fields than the header",
+    "broken_quotes": "a quoted field does not close",
+    "line_too_long": f"the record is longer than {reading.MAX_LINE_BYTES >> 20} MB",
+    "unreadable_record": "the record cannot be read",
+    "feeds_no_table": "the record feeds no table",
+}
+
+
+@dataclass(frozen=True)
+class RuleResult:
+    """How many rows a rule saw and how many broke it."""
+
+    table_name: str
+    rule: str
+    action: str
+    dimension: str
+    checked_count: int
+    failed_count: int
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A file's manifest: what was read, and what became of it before the warehouse is asked."""
+
+    source_system: str
+    sha256: str
+    file_name: str
+    byte_count: int
+    fingerprint: str
+    exported_at: str | None
+    read_count: int
+    independent_count: int | None
+    out_of_scope_count: int
+    quarantined_count: int
+    warned_count: int
+    tables: dict[str, int]
+    rule_results: list[RuleResult]
+    unknown_columns: list[str] = field(default_factory=list)
+    holds: list[str] = field(default_factory=list)
+
+    @property
+    def refused_share(self) -> float:
+        """Refused records among those in scope; 0 for a file without records."""
+        in_scope = self.read_count - self.out_of_scope_count
+        return self.quarantined_count / in_scope if in_scope else 0.0
+
+
+def fingerprint(source: Source, tables: Iterable[str]) -> str:
+    """Changes whenever the same bytes may be read otherwise: source, SELECTs, contracts, code lists, this code."""
+    parts = [str(_READING_VERSION), source.fingerprint]
+    for table in sorted(tables):
+        agreed = contract(table)
+        parts.append(repr(agreed))
+        parts += [repr(vocabulary(column)) for column in agreed.columns if column.code_list]
+    return sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def quarantine_name(source_system: str, digest: str) -> str:
+    """The name of the file that keeps the originals of what was refused or blanked."""
+    return f"{source_system}-{digest}.parquet"
+
+
+def load(spool: Path) -> Prepared | None:
+    """The manifest of a spool that is whole, else None."""
+    try:
+        stored = json.loads((spool / MANIFEST).read_text(encoding="utf-8"))
+        sizes = stored.pop("sizes")
+        if any((spool / name).stat().st_size != size for name, size in sizes.items()):
+            return None
+    except (FileNotFoundError, ValueError, KeyError):
+        return None
+    stored["rule_results"] = [RuleResult(**entry) for entry in stored["rule_results"]]
+    return Prepared(**stored)
+
+
+def prepare_file(
+    path: Path,
+    file_name: str,
+    scanned: reading.Scan,
+    source: Source,
+    key: bytes,
+    now: datetime,
+    spool: Path,
+    quarantine: Path,
+    settings: Settings,
+) -> Prepared:
+    """Read, judge and spool one landed file; its rows lie in `spool/<table>.parquet`, one for each table it feeds.
+
+    `now` (with a time zone) is the clock that dates are judged by. `scanned` is the file as `reading.scan` saw it.
+    A spool that is already whole is taken as it is. Raises UnreadableError if the file is none of this source's,
+    TransientError if it changed while it was read.
+    """
+    pattern = source.pattern_for(file_name)
+    if pattern is None:
+        names = ", ".join(p.match for p in source.files)
+        raise UnreadableError(f"{file_name}: no file of source '{source.name}' has such a name ({names}). Rename it, or name its source.")
+    current = fingerprint(source, pattern.feeds)
+    done = load(spool)
+    if done is not None and done.fingerprint == current:
+        return done
+    building = spool.with_name(f".{spool.name}-{os.getpid()}-{threading.get_ident()}")
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir(mode=0o700, parents=True)
+    try:
+        before = path.stat()
+        with scratch(settings, building, source.time_zone) as con:
+            prepared = _Preparation(con, path, file_name, scanned, source, pattern.feeds, key, now, building, quarantine, current).run()
+        if not reading.is_unchanged(path, before):
+            raise TransientError(f"{file_name}: changed while it was read. Deliver it under a temporary name and rename it when it is whole.")
+        shutil.rmtree(building / "spill", ignore_errors=True)
+        sizes = {entry.name: entry.stat().st_size for entry in building.iterdir()}
+        _write(building / MANIFEST, json.dumps({**asdict(prepared), "sizes": sizes}))
+        _replace(building, spool)
+        return prepared
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _write(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    path.chmod(0o600)
+
+
+def _replace(building: Path, spool: Path) -> None:
+    shutil.rmtree(spool, ignore_errors=True)
+    try:
+        building.rename(spool)
+    except OSError:
+        # Another process prepared the same bytes meanwhile: a pure function, so theirs is as good.
+        if load(spool) is None:
+            raise
+
+
+@dataclass(frozen=True)
+class _Preparation:
+    """One file on its way through one scratch connection."""
+
+    con: duckdb.DuckDBPyConnection
+    path: Path
+    file_name: str
+    scanned: reading.Scan
+    source: Source
+    tables: tuple[str, ...]
+    key: bytes
+    now: datetime
+    spool: Path
+    quarantine: Path
+    fingerprint: str
+
+    def run(self) -> Prepared:
+        text = reading.utf8_copy(self.path, self.scanned, self.spool / "text")
+        layout = self._layout(text)
+        read_count, independent_count, doubts = self._parse(text, layout)
+        exported_at = self._exported_at()
+        self._set_variables(exported_at)
+        out_of_scope = self._choose_records(layout)
+        results = [result for table in self.tables for result in self._spool_table(contract(table))]
+        self._find_strays()
+        is_plain = self.scanned.is_plain(read_count)
+        self._write_quarantine(text, is_plain)
+        (quarantined,) = self._one("SELECT count(DISTINCT record_number) FROM fault WHERE action = 'refuse'")
+        (warned,) = self._one("SELECT count(DISTINCT record_number) FROM warned")
+        for copy in ("text", "even"):
+            (self.spool / copy).unlink(missing_ok=True)
+        return Prepared(
+            source_system=self.source.name,
+            sha256=self.scanned.sha256,
+            file_name=self.file_name,
+            byte_count=self.scanned.byte_count,
+            fingerprint=self.fingerprint,
+            exported_at=exported_at.isoformat() if exported_at else None,
+            read_count=read_count,
+            independent_count=independent_count,
+            out_of_scope_count=out_of_scope,
+            quarantined_count=quarantined,
+            warned_count=warned,
+            tables={table: self._one(f"SELECT count(*) FROM {quoted(table + '_row')}")[0] for table in self.tables},
+            rule_results=results,
+            unknown_columns=[f"number {layout.names.index(f'unknown_{p}') + 1}" for p in self._unknown_places(layout)],
+            holds=doubts,
+        )
+
+    def _one(self, query: str) -> tuple[int, ...]:
+        return self.con.execute(query).fetchone() or (0,)
+
+    @staticmethod
+    def _unknown_places(layout: reading.Layout) -> list[int]:
+        return [place for place, name in enumerate(layout.names, start=1) if name == f"unknown_{place}"]
+
+    def _layout(self, text: Path) -> reading.Layout:
+        header = reading.read_header(text, self.source)
+        columns = [c for table in self.tables for c in contract(table).delivered_columns]
+        known = {c.delivered_name for c in columns}
+        return reading.match_header(header, self.source, set(required_names(columns)), known, self.file_name)
+
+    def _parse(self, text: Path, layout: reading.Layout) -> tuple[int, int | None, list[str]]:
+        """Both counts of the records, by two readers that run beside each other, and the doubts about them."""
+        even = reading.even_copy(text, self.scanned, self.source, self.spool / "even")
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            counting = beside.submit(reading.count_independently, text, self.source, len(layout.names))
+            raw = self.spool / "raw.parquet"
+            read_count = reading.parse(self.con, even, self.source, layout, raw)
+            independent_count = counting.result()
+        doubts = self._doubts(even, read_count, independent_count)
+        reading.number_records(self.con, raw, layout)
+        return read_count, independent_count, doubts
+
+    def _exported_at(self) -> datetime | None:
+        stated = self.source.stated_export_time(self.file_name)
+        if stated is None:
+            return None
+        try:
+            at = datetime.fromisoformat(stated)
+        except ValueError as error:
+            raise UnreadableError(
+                f"{self.file_name}: the name states a time of export that is no time: {stated}. Rename the file, or mend the source's pattern."
+            ) from error
+        return at if at.tzinfo else at.replace(tzinfo=ZoneInfo(self.source.time_zone))
+
+    def _set_variables(self, exported_at: datetime | None) -> None:
+        block = self.key if len(self.key) <= 64 else sha256(self.key).digest()
+        block = block.ljust(64, b"\0")
+        today: date = self.now.astimezone(ZoneInfo(self.source.time_zone)).date()
+        for name, value in {
+            "source_system": self.source.name,
+            "record_key": self.key.hex(),
+            "inner_pad": bytes(b ^ 0x36 for b in block).hex(),
+            "outer_pad": bytes(b ^ 0x5C for b in block).hex(),
+            "today": today.isoformat(),
+            "exported_at": exported_at.isoformat() if exported_at else None,
+        }.items():
+            self.con.execute(f"SET VARIABLE {name} = $value", {"value": value})
+
+    def _choose_records(self, layout: reading.Layout) -> int:
+        """View `raw`: the records which the SELECTs see. Table `fault`: what was refused before them. Returns those out of scope."""
+        out_of_scope = " OR ".join(
+            f"coalesce(cleaned({quoted(self._raw_name(column))}) IN ({', '.join(map(literal, values))}), FALSE)"
+            for column, values in self.source.not_mapped.items()
+        ) or "FALSE"
+        malformed = [
+            (name, f"NOT coalesce(regexp_full_match(cleaned({quoted(name)}), {literal(pattern)}), FALSE)") for name, pattern in layout.patterns.items()
+        ]
+        self.con.execute(
+            statement(
+                "prepare/raw",
+                out_of_scope=out_of_scope,
+                malformed=" OR ".join(test for _, test in malformed) or "FALSE",
+            )
+        )
+        self.con.execute(statement("prepare/fault"))
+        for name, test in malformed:
+            self.con.execute(
+                f"INSERT INTO fault SELECT record_number, '', {literal(name + '_malformed')}, {literal(name)}, 'refuse', "
+                f"{literal(f'{name} is not of the form that makes this a record')} FROM record WHERE NOT ({out_of_scope}) AND {test}"
+            )
+        for fault, message in _FAULTS.items():
+            self.con.execute(
+                f"INSERT INTO fault SELECT ordinal, '', fault, NULL, 'refuse', {literal(message)} FROM reject WHERE fault = {literal(fault)}"
+            )
+        return self._one(f"SELECT count(*) FROM record WHERE {out_of_scope}")[0] if self.source.not_mapped else 0
+
+    def _raw_name(self, column: str) -> str:
+        found = next((c for c in self.source.columns if column in (c.name, c.rename)), None)
+        return found.raw_name if found else column
+
+    def _spool_table(self, agreed: Contract) -> list[RuleResult]:
+        """Write `<table>.parquet`, note its faults, and return what each rule saw."""
+        select = self.source.select(agreed.table) or "SELECT * FROM raw"
+        try:
+            return self._judged_rows(agreed, select)
+        except (duckdb.DataError, duckdb.InvalidInputException):
+            # The message would quote the value.
+            fault = "a value cannot be converted. Pass it on as text and it will be judged by the contract"
+        except duckdb.ProgrammingError as error:
+            fault = str(error).splitlines()[0]
+        raise UnreadableError(f"{self.file_name}: the SELECT of source '{self.source.name}' for {agreed.table} does not run: {fault}.")
+
+    def _judged_rows(self, agreed: Contract, select: str) -> list[RuleResult]:
+        delivered = [name for name, *_ in self.con.execute(f"DESCRIBE {select}").fetchall()]
+        self.con.execute(pseudonym_statement(self.source, delivered, select))
+        target = self.spool / f"{agreed.table}.parquet"
+        # Rows carry their record's number, so they may be written in any order, which is faster.
+        self.con.execute("SET preserve_insertion_order = false")
+        self.con.execute(f"COPY ({rows_statement(agreed, self.source, delivered, select)}) TO {literal(str(target))} (FORMAT parquet)")
+        self.con.execute("SET preserve_insertion_order = true")
+        target.chmod(0o600)
+        row = quoted(f"{agreed.table}_row")
+        self.con.execute(f"CREATE TEMP VIEW {row} AS SELECT * FROM read_parquet({literal(str(target))})")
+        (checked,) = self._one(f"SELECT count(*) FROM {row}")
+        failed = dict(self.con.execute(statement("prepare/failed", row=row)).fetchall())
+        checks = agreed.row_checks()
+        for check in checks:
+            if failed.get(check.name) and check.action != "warn":
+                self.con.execute(
+                    f"INSERT INTO fault SELECT DISTINCT record_number, {literal(agreed.table)}, {literal(check.name)}, "
+                    f"{literal(check.column) if check.column else 'NULL'}, {literal(check.action)}, {literal(check.message)} "
+                    f"FROM {row} WHERE list_contains(broken, {literal(check.name)})"
+                )
+        self.con.execute(f"INSERT INTO warned SELECT record_number FROM {row} WHERE len(warnings) > 0 AND NOT is_refused")
+        return [RuleResult(agreed.table, c.name, c.action, c.dimension, checked, failed.get(c.name, 0)) for c in checks]
+
+    def _find_strays(self) -> None:
+        """Refuse every record that went into no table, so that it cannot be lost in a SELECT's WHERE."""
+        fed = " UNION ".join(f"SELECT record_number FROM {quoted(table + '_row')}" for table in self.tables)
+        self.con.execute(
+            f"INSERT INTO fault SELECT record_number, '', 'feeds_no_table', NULL, 'refuse', {literal(_FAULTS['feeds_no_table'])} "
+            f"FROM (SELECT record_number FROM raw EXCEPT ({fed}))"
+        )
+
+    def _doubts(self, text: Path, read_count: int, independent_count: int | None) -> list[str]:
+        """Why the file as a whole cannot be trusted, whatever its records say. Gives the rejects their right numbers."""
+        doubts = []
+        if read_count != independent_count:
+            second = "no number at all" if independent_count is None else f"{independent_count:,}"
+            doubts.append(f"the counts do not balance: {read_count:,} records were read, an independent count says {second}")
+        if not self._one("SELECT count(*) FROM reject")[0]:
+            return doubts
+        is_plain = self.scanned.is_plain(read_count)
+        if not is_plain and not reading.number_rejects(self.con, text, self.source, read_count):
+            doubts.append("a quote that is not closed leaves open where its record ends and the next begins")
+        last = self.con.execute("SELECT fault FROM reject WHERE ordinal = $last", {"last": read_count}).fetchone()
+        if last and not self.scanned.ends_with_newline:
+            doubts.append(f"the file ends inside record {read_count:,}: it was probably cut off on its way")
+        elif last and last[0] == "broken_quotes" and not is_plain:
+            doubts.append(f"a quote in record {read_count:,} is not closed before the end of the file: other records may be inside it")
+        return doubts
+
+    def _write_quarantine(self, text: Path, is_plain: bool) -> None:
+        """The original text of every record that was refused or had a field blanked, beside the rules it broke."""
+        (faults,) = self._one("SELECT count(*) FROM fault")
+        target = self.quarantine / quarantine_name(self.source.name, self.scanned.sha256)
+        if not faults:
+            target.unlink(missing_ok=True)
+            return
+        originals = self.spool / "originals.parquet"
+        _write_originals(originals, reading.original_lines(text, self._faulty_numbers(), self.source, is_plain=is_plain))
+        building = target.with_name(f".{self.spool.name}")
+        self.con.execute(statement("prepare/quarantine", originals=literal(str(originals)), target=literal(str(building))))
+        originals.unlink()
+        building.chmod(0o600)
+        building.replace(target)
+
+    def _faulty_numbers(self) -> Iterator[int]:
+        cursor = self.con.cursor()
+        cursor.execute("SELECT DISTINCT record_number FROM fault ORDER BY record_number")
+        while rows := cursor.fetchmany(10_000):
+            yield from (number for (number,) in rows)
+
+
+def _write_originals(path: Path, lines: Iterator[tuple[int, int, str]]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.schema([("record_number", pa.int64()), ("line", pa.int64()), ("original", pa.string())])
+    with pq.ParquetWriter(path, schema) as writer:
+        batch: list[tuple[int, int, str]] = []
+        for entry in lines:
+            batch.append(entry)
+            if len(batch) >= 10_000:
+                _flush(writer, batch, schema)
+        _flush(writer, batch, schema)
+    path.chmod(0o600)
+
+
+def _flush(writer: object, batch: list[tuple[int, int, str]], schema: object) -> None:
+    import pyarrow as pa
+
+    columns = list(zip(*batch, strict=True)) or [(), (), ()]
+    writer.write_table(pa.table([list(c) for c in columns], schema=schema))  # type: ignore[attr-defined]
+    batch.clear()

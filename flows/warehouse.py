@@ -1,0 +1,237 @@
+"""Every DuckDB connection of the project, and the lock of its one writer."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+import duckdb
+
+from flows.errors import NotFoundError, PipelineError, TransientError
+from flows.settings import Settings, Workspace
+from schemas.contract import Column, Contract, contracts, describe
+from schemas.quoting import literal, quoted
+from sql import statement, statements
+
+SCHEMA_VERSION = 1
+# Extensions are never fetched: what is needed is built into the wheel.
+_OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+
+
+def _configuration(settings: Settings) -> dict[str, str]:
+    return {**_OFFLINE, "memory_limit": settings.memory_limit, "threads": str(settings.worker_count)}
+
+
+@contextlib.contextmanager
+def scratch(settings: Settings, folder: Path, time_zone: str = "UTC") -> Iterator[duckdb.DuckDBPyConnection]:
+    """An in-memory connection with the project's macros, which spills into `folder`. It knows no warehouse and no lock."""
+    with duckdb.connect(":memory:", config=_configuration(settings)) as con:
+        con.execute(f"SET temp_directory = {literal(str(folder / 'spill'))}")
+        con.execute("SET preserve_insertion_order = true")
+        con.execute(f"SET TimeZone = {literal(time_zone)}")
+        for path in statements("macros"):
+            con.execute(statement(path))
+        yield con
+
+
+@contextlib.contextmanager
+def snapshot(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The published file, opened to read only. Raises NotFoundError if nothing was published yet."""
+    if not workspace.snapshot.is_file():
+        raise NotFoundError(f"{workspace.snapshot}: nothing is published yet. Run: outcomes ingest")
+    config = {**_OFFLINE, "enable_external_access": "false", "lock_configuration": "true"}
+    with duckdb.connect(str(workspace.snapshot), read_only=True, config=config) as con:
+        yield con
+
+
+@contextlib.contextmanager
+def writing(workspace: Workspace, purpose: str) -> Iterator[None]:
+    """Hold the workspace's writer lock. Raises TransientError, naming the holder, if it is not free in time.
+
+    `flock` on a file of its own: DuckDB's POSIX lock is lost as soon as any descriptor of its file is closed.
+    """
+    descriptor = os.open(workspace.lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        _take(descriptor, workspace)
+        holder = {"pid": os.getpid(), "purpose": purpose, "since": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+        yield
+        os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, workspace: Workspace) -> None:
+    deadline = time.monotonic() + workspace.settings.lock_wait_seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError as error:
+            if time.monotonic() >= deadline:
+                held_by = lock_holder(workspace) or "another process"
+                raise TransientError(
+                    f"{workspace.lock}: still held by {held_by} after {workspace.settings.lock_wait_seconds:g} s. "
+                    "Wait for it and run the command again."
+                ) from error
+            time.sleep(0.05)
+
+
+def lock_holder(workspace: Workspace) -> str | None:
+    """Who holds the writer lock, in words, or None if it is free."""
+    try:
+        descriptor = os.open(workspace.lock, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        try:
+            holder = json.loads(os.pread(descriptor, 4096, 0))
+        except ValueError:
+            return "another process"
+        return f"`{holder['purpose']}` (process {holder['pid']}, since {holder['since']})"
+    else:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def warehouse(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The live file, made or migrated if need be. The caller holds the writer lock for as long as it is open."""
+    is_new = not workspace.warehouse.exists()
+    with duckdb.connect(str(workspace.warehouse), config=_configuration(workspace.settings)) as con:
+        workspace.warehouse.chmod(0o600)
+        con.execute(f"SET temp_directory = {literal(str(workspace.folder('spool') / 'spill'))}")
+        con.execute("SET TimeZone = 'UTC'")
+        for path in statements("macros"):
+            con.execute(statement(path))
+        if is_new or not _has_version(con):
+            with transaction(con):
+                create_schema(con)
+        _check_version(con, workspace)
+        yield con
+
+
+def _has_version(con: duckdb.DuckDBPyConnection) -> bool:
+    found = con.execute(
+        "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'ops' AND table_name = 'version'"
+    ).fetchone()
+    return bool(found and found[0])
+
+
+def _check_version(con: duckdb.DuckDBPyConnection, workspace: Workspace) -> None:
+    (version,) = con.execute("SELECT schema_version FROM ops.version").fetchone() or (None,)
+    if version != SCHEMA_VERSION:
+        raise PipelineError(
+            f"{workspace.warehouse}: made by another version of the project (schema {version}, this one reads {SCHEMA_VERSION}). "
+            "Use that version, or rebuild from archive/."
+        )
+
+
+def create_schema(con: duckdb.DuckDBPyConnection) -> None:
+    """All schemas, tables and views of an empty warehouse. The tables of `history` come from the contracts."""
+    for path in statements("warehouse/ops"):
+        con.execute(statement(path))
+    con.execute("CREATE SCHEMA IF NOT EXISTS history")
+    for contract in contracts():
+        for command in contract.ddl():
+            con.execute(command)
+    create_views(con)
+    con.execute("INSERT INTO ops.version VALUES ($version, 0)", {"version": SCHEMA_VERSION})
+
+
+def create_views(con: duckdb.DuckDBPyConnection) -> None:
+    """The views of `core`, over whatever `history` holds; column comments go with them."""
+    con.execute("CREATE SCHEMA IF NOT EXISTS core")
+    for contract in contracts():
+        name = "patient_record" if contract.table == "patient" else contract.table
+        con.execute(
+            statement(
+                "warehouse/current",
+                view=f"core.{quoted(name)}",
+                history=f"history.{quoted(contract.table)}",
+                columns=",\n    ".join(f"h.{quoted(c.name)}" for c in _visible(contract)),
+                parents=_parents(contract),
+            )
+        )
+        if contract.table == "patient":
+            con.execute(statement("warehouse/patient"))
+    con.execute(statement("warehouse/consent_state"))
+    con.execute("CREATE OR REPLACE VIEW ops.open_token AS\n" + "\nUNION ALL\n".join(_open_tokens()))
+    con.execute("CREATE OR REPLACE VIEW ops.waiting AS\n" + "\nUNION ALL\n".join(_for_each_table("warehouse/waiting")))
+    con.execute("CREATE OR REPLACE VIEW ops.conflict AS\n" + "\nUNION ALL\n".join(_for_each_table("warehouse/conflict")))
+    con.execute(statement("warehouse/consented_patient"))
+    for contract in contracts():
+        name = quoted(contract.table)
+        if contract.table not in ("patient", "consent"):
+            con.execute(statement("warehouse/consented", view=f"core.{quoted('consented_' + contract.table)}", current=f"core.{name}"))
+        for column in _visible(contract):
+            con.execute(f"COMMENT ON COLUMN core.{name}.{quoted(column.name)} IS {literal(describe(column))}")
+
+
+def _open_tokens() -> Iterator[str]:
+    for contract in contracts():
+        for column in contract.columns:
+            if column.is_open:
+                words = f"unnest({quoted(column.name)})" if column.is_list else quoted(column.name)
+                yield statement(
+                    "warehouse/open_token",
+                    name=literal(f"{contract.table}.{column.name}"),
+                    words=words,
+                    history=f"history.{quoted(contract.table)}",
+                )
+
+
+def _for_each_table(path: str) -> Iterator[str]:
+    for contract in contracts():
+        current = "core.patient_record" if contract.table == "patient" else f"core.{quoted(contract.table)}"
+        yield statement(path, name=literal(contract.table), history=f"history.{quoted(contract.table)}", current=current)
+
+
+def _visible(contract: Contract) -> list[Column]:
+    """The columns of a current record: all but the one that says it was superseded."""
+    return [column for column in contract.row_columns if column.name != "superseded_in"]
+
+
+def _parents(contract: Contract) -> str:
+    """The joins which leave out a child as long as its parents are not there."""
+    joins = [] if contract.table == "patient" else ["SEMI JOIN core.patient AS patient ON patient.patient_id = h.patient_id"]
+    for column in contract.columns:
+        if column.parent:
+            parent = f"core.{quoted(column.parent)}"
+            joins.append(f"SEMI JOIN {parent} AS parent ON parent.record_id = h.{quoted(column.name)}")
+    return "\n".join(joins)
+
+
+@contextlib.contextmanager
+def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All or nothing."""
+    con.execute("BEGIN TRANSACTION")
+    try:
+        yield
+    except BaseException:
+        con.execute("ROLLBACK")
+        raise
+    con.execute("COMMIT")
+
+
+def insert_rows(con: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, object]]) -> None:
+    """Add rows, given by column name, in one statement: one by one DuckDB takes a millisecond each."""
+    if not rows:
+        return
+    import pyarrow as pa
+
+    con.register("arriving_rows", pa.Table.from_pylist(rows))
+    try:
+        con.execute(f"INSERT INTO {table} BY NAME SELECT * FROM arriving_rows")
+    finally:
+        con.unregister("arriving_rows")

@@ -1,0 +1,2 @@
+-- The ledger's schema.
+CREATE SCHEMA IF NOT EXISTS ops

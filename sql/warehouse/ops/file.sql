@@ -1,0 +1,25 @@
+-- Every file that ever landed: (source_system, sha256) is the file.  Grain: file_id.
+-- status: admitted; held until an operator admits or refuses it; refused by one; unreadable.
+-- read = admitted + unchanged + duplicate + quarantined + out_of_scope wherever status is admitted.
+CREATE TABLE IF NOT EXISTS ops.file (
+    file_id INTEGER NOT NULL,
+    source_system VARCHAR NOT NULL,
+    sha256 VARCHAR NOT NULL,
+    file_name VARCHAR NOT NULL,
+    byte_count BIGINT NOT NULL,
+    status VARCHAR NOT NULL,
+    verdict VARCHAR NOT NULL,
+    reasons VARCHAR[] NOT NULL,
+    batch_id INTEGER,
+    exported_at TIMESTAMPTZ,
+    decided_at TIMESTAMPTZ NOT NULL,
+    fingerprint VARCHAR NOT NULL,
+    read_count BIGINT,
+    independent_count BIGINT,
+    admitted_count BIGINT,
+    unchanged_count BIGINT,
+    duplicate_count BIGINT,
+    quarantined_count BIGINT,
+    out_of_scope_count BIGINT,
+    warned_count BIGINT
+)

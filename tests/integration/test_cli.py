@@ -1,0 +1,175 @@
+"""The command line: what it prints, and with which exit code it ends."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows import cli
+
+HEADER = "source_record_id,source_patient_id,source_updated_at,is_deleted"
+OUTCOMES = Path(sys.executable).parent / "outcomes"
+
+
+@pytest.fixture
+def outcomes(monkeypatch, capsys):
+    """Run `outcomes` with these words; gives exit code, standard output and standard error."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["outcomes", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capsys.readouterr()
+        return ended.value.code or 0, out, err
+
+    return run
+
+
+@pytest.fixture
+def home(tmp_path, outcomes):
+    assert outcomes("init", tmp_path / "ws")[0] == 0
+    return tmp_path / "ws"
+
+
+@pytest.fixture
+def consents(tmp_path):
+    """A file of twenty consents, of which one has an unknown status."""
+    lines = [f"c{n},p{n},,,aggregate_release,{'given' if n == 7 else 'granted'},2024-01-01T00:00:00Z" for n in range(20)]
+    path = tmp_path / "consent.csv"
+    path.write_text("\n".join([f"{HEADER},scope,status,effective_at", *lines]) + "\n")
+    return path
+
+
+def test_init_makes_a_workspace_that_only_its_owner_can_read(tmp_path, outcomes):
+    code, out, _ = outcomes("init", tmp_path / "new")
+    assert code == 0
+    assert str(tmp_path / "new") in out
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "new" / "key").stat().st_mode & 0o777 == 0o600
+
+
+def test_init_refuses_a_folder_that_holds_something(home, outcomes):
+    code, _, err = outcomes("init", home)
+    assert code == 2
+    assert "not an empty folder" in err
+
+
+def test_ingest_counts_every_record_once(home, outcomes, consents):
+    code, out, _ = outcomes("--workspace", home, "--json", "ingest", consents)
+    assert code == 0
+    (file,) = json.loads(out)["files"]
+    assert file["status"] == "admitted"
+    counts = file["counts"]
+    assert (counts["read_count"], counts["admitted_count"], counts["quarantined_count"]) == (20, 19, 1)
+    assert consents.exists(), "a file outside the workspace is never moved"
+
+
+def test_ingesting_a_file_again_changes_nothing_and_says_so(home, outcomes, consents):
+    outcomes("--workspace", home, "ingest", consents)
+    code, out, _ = outcomes("--workspace", home, "ingest", consents)
+    assert code == 0
+    assert "nothing changed" in out
+
+
+def test_quarantine_shows_number_line_rule_and_original_text(home, outcomes, consents, tmp_path):
+    outcomes("--workspace", home, "ingest", consents)
+    code, out, _ = outcomes("--workspace", home, "quarantine", "list")
+    assert code == 0
+    assert "status_unknown_value" in out
+    code, out, _ = outcomes("--workspace", home, "quarantine", "show", "1")
+    assert "record 8, line 9: status_unknown_value (refuse)" in out
+    assert "c7,p7,,,aggregate_release,given,2024-01-01T00:00:00Z" in out
+    code, out, _ = outcomes("--workspace", home, "quarantine", "export", "1", tmp_path / "out.csv")
+    assert code == 0
+    assert "c7,p7" in (tmp_path / "out.csv").read_text()
+    assert (tmp_path / "out.csv").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_held_file_ends_with_11_and_an_operator_can_admit_it(home, outcomes, tmp_path):
+    path = tmp_path / "consent.csv"
+    path.write_text(f"{HEADER},scope,status,effective_at\nc1,p1,,,aggregate_release,given,2024-01-01T00:00:00Z\nc2,p2,,,aggregate_release,granted,2024-01-01T00:00:00Z\n")
+    code, _, err = outcomes("--workspace", home, "ingest", path)
+    assert code == 11
+    assert "1 of 2 records are refused, 50.0%; the tolerance is 10.0%" in err
+    code, out, _ = outcomes("--workspace", home, "batch", "list")
+    assert "held" in out
+    code, out, _ = outcomes("--workspace", home, "--json", "batch", "admit", "1", "--reason", "the source knows")
+    assert code == 0
+    assert json.loads(out)["counts"]["admitted_count"] == 1
+    code, _, err = outcomes("--workspace", home, "batch", "refuse", "1", "--reason", "too late")
+    assert code == 2
+    assert "not held" in err
+
+
+def test_check_says_what_would_become_of_a_file_and_loads_nothing(outcomes, consents, tmp_path):
+    code, out, _ = outcomes("--workspace", tmp_path, "check", "canonical", consents)
+    assert code == 0
+    assert "would be admitted (20 records, 1 refused" in out
+    assert "status_unknown_value" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("ingest", "nowhere.csv"), 12, "no such file"),
+        (("ingest", "--source", "unheard"), 2, "unknown source 'unheard'"),
+        (("quarantine", "show", "99"), 12, "nothing is published yet"),
+        (("query", "SELECT 1"), 12, "nothing is published yet"),
+        (("dictionary", "unheard"), 12, "no table 'unheard'"),
+    ],
+)
+def test_a_bad_word_gets_one_message_and_its_code(home, outcomes, words, code, message):
+    found, _, err = outcomes("--workspace", home, *words)
+    assert (found, message in err) == (code, True), err
+    assert "Traceback" not in err
+
+
+def test_a_missing_workspace_is_said_to_be_missing(tmp_path, outcomes):
+    code, _, err = outcomes("--workspace", tmp_path, "status")
+    assert code == 12
+    assert "outcomes init" in err
+
+
+def test_query_reads_the_published_file_and_nothing_else(home, outcomes, consents):
+    outcomes("--workspace", home, "ingest", consents)
+    code, out, _ = outcomes("--workspace", home, "--json", "query", "SELECT count(*) AS n FROM history.consent")
+    assert (code, json.loads(out)) == (0, [{"n": 19}])
+    for forbidden in ("DELETE FROM history.consent", f"SELECT * FROM read_csv('{consents}')", "SELECT nonsense"):
+        code, _, err = outcomes("--workspace", home, "query", forbidden)
+        assert (code, "the query failed" in err) == (2, True), forbidden
+
+
+def test_dictionary_describes_every_column_of_a_table(outcomes):
+    code, out, _ = outcomes("--json", "dictionary", "symptom_report")
+    entry = {e["column"]: e for e in json.loads(out)}["severity"]
+    assert code == 0
+    assert entry["allowed"] == "0 (none), 1 (mild), 2 (moderate), 3 (severe)"
+
+
+def test_signs_of_control_in_a_file_do_not_reach_the_terminal(home, outcomes, tmp_path):
+    path = tmp_path / "consent.csv"
+    path.write_text(f"{HEADER},scope,status,effective_at\nc1,p1,,,aggregate_release,\x1b[31mgiven,2024-01-01T00:00:00Z\n")
+    outcomes("--workspace", home, "ingest", path)
+    _, out, _ = outcomes("--workspace", home, "quarantine", "show", "1")
+    assert "\x1b" not in out
+    assert "\\x1b[31mgiven" in out
+
+
+def test_the_commands_people_wait_for_do_not_load_what_they_do_not_need(home, outcomes, consents):
+    outcomes("--workspace", home, "ingest", consents)
+    for words in (["--help"], ["--workspace", home, "status"], ["--workspace", home, "query", "SELECT 1"]):
+        loaded = subprocess.run(
+            [sys.executable, "-X", "importtime", str(OUTCOMES), *map(str, words)], capture_output=True, text=True, check=True
+        ).stderr
+        for package in ("prefect", "great_expectations", "pyarrow", "altair", "pandas"):
+            assert f" {package}\n" not in loaded, (words, package)
+
+
+def test_every_command_of_the_readme_exists():
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    helped = subprocess.run([OUTCOMES, "--help"], capture_output=True, text=True, check=True).stdout
+    for command in ("init", "demo", "check", "ingest", "report", "status", "query", "dictionary", "quarantine", "batch"):
+        assert command in helped
+        assert f"outcomes {command}" in text, f"the README does not name `outcomes {command}`"
