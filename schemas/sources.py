@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -108,6 +110,28 @@ class Source(_Part):
     not_mapped: dict[str, tuple[str, ...]] = {}
     snapshot: Literal["full", "partial"] = "partial"
     folder: Path | None = Field(default=None, exclude=True, description="The workspace's `sources/`, if it stands there")
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> Source:
+        for what, sign in (("delimiter", self.delimiter), ("quote", self.quote)):
+            if len(sign) != 1 or not sign.isascii():
+                raise ValueError(f"the {what} must be one ASCII character")
+        try:
+            codecs.lookup(self.encoding)
+            ZoneInfo(self.time_zone)
+        except LookupError as error:  # ZoneInfoNotFoundError is one too
+            raise ValueError(f"unknown encoding '{self.encoding}' or time zone '{self.time_zone}'") from error
+        for pattern in filter(None, (self.exported_at.file_name, *(column.pattern for column in self.columns))):
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"'{pattern}' is no regular expression: {error}") from error
+        if self.exported_at.file_name and re.compile(self.exported_at.file_name).groups != 1:
+            raise ValueError("the pattern `exported_at.file_name` must have one group, which is the time")
+        names = [column.raw_name for column in self.columns if not column.ignore]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"columns {twice} have a name in `raw` twice")
+        return self
 
     def pattern_for(self, file_name: str) -> FilePattern | None:
         """The first pattern that the file's name matches, or None: then the file is not one of this source."""

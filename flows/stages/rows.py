@@ -10,8 +10,7 @@ from schemas.sources import Source
 from sql import statement
 
 TODAY = "getvariable('today')::DATE"
-_ISO_DATE = "%Y-%m-%d"
-_PARTIAL_DATES = {"month": ("%Y-%m", "%b %Y", "%B %Y"), "year": ("%Y",)}
+_ISO_DATES = ("%Y-%m-%d", "%Y-%m", "%Y")
 # Checks of the envelope that hold for a tombstone too: it must still say which record it ends.
 _ALWAYS = ("source_record_id", "source_updated_at", "is_deleted")
 
@@ -125,13 +124,20 @@ def instant(text: str, source: Source) -> str:
 
 
 def _readings(column: Column, source: Source) -> list[tuple[str, str]]:
-    """(SQL, precision) of each way to read a date, the most precise first."""
+    """(SQL, precision) of each way to read a date, the most precise first; in part only where a precision stands beside it."""
     text = quoted(column.text_name)
-    formats = source.date_formats or (_ISO_DATE,)
-    found = [(f"try_strptime({text}, {_texts(formats)})", "day")]
-    if column.has_precision:
-        found += [(f"try_strptime({text}, {_texts(partial)})", part) for part, partial in _PARTIAL_DATES.items()]
-    return found
+    by_precision: dict[str, list[str]] = {"day": [], "month": [], "year": []}
+    for form in source.date_formats or _ISO_DATES:
+        by_precision[_precision_of(form)].append(form)
+    parts = ("day", "month", "year") if column.has_precision else ("day",)
+    return [(f"try_strptime({text}, {_texts(by_precision[part])})", part) for part in parts if by_precision[part]]
+
+
+def _precision_of(form: str) -> str:
+    """How much of a date a format reads: the day, the month or the year."""
+    if any(sign in form for sign in ("%d", "%-d", "%j")):
+        return "day"
+    return "month" if any(sign in form for sign in ("%m", "%-m", "%b", "%B")) else "year"
 
 
 def vocabulary(column: Column) -> dict[str, str]:
@@ -139,8 +145,9 @@ def vocabulary(column: Column) -> dict[str, str]:
     if column.allowed:
         from schemas.codes import normalise_token
 
-        words = {normalise_token(a.label): str(a.value) for a in column.allowed}
-        return words | {normalise_token(str(a.value)): str(a.value) for a in column.allowed}
+        words = {normalise_token(a.label): str(a.value) for a in column.allowed if a.label != str(a.value)}
+        # A number is no word: without its sign, -1 would be the token of 1.
+        return words | {normalise_token(a.value): a.value for a in column.allowed if isinstance(a.value, str)}
     from schemas.codes import code_list
 
     return code_list(column.code_list).tokens()
@@ -156,7 +163,7 @@ def _word(column: Column, text: str, source: Source) -> str:
 
 def _one_word(column: Column, text: str, source: Source) -> str:
     tokens = vocabulary(column)
-    values = list(dict.fromkeys(tokens.values()))
+    values = list(dict.fromkeys([*tokens.values(), *(str(a.value) for a in column.allowed)]))
     # A cast to an enum is a look-up in a hash table: first the values as they are, which is nearly every row of a
     # canonical export, then whatever the normalised token stands for.
     ways = [f"TRY_CAST({text} AS ENUM({', '.join(map(literal, values))}))::VARCHAR"]
@@ -215,7 +222,8 @@ def _date_of(column: Column, contract: Contract) -> Column | None:
 
 def _precision(date: Column, stated: str, source: Source) -> str:
     """What is known of the date: the coarser of what is stated and of the form in which it was delivered."""
-    day, month, year = (f"{reading} IS NOT NULL" for reading, _ in _readings(date, source))
+    readings = {part: f"{reading} IS NOT NULL" for reading, part in _readings(date, source)}
+    day, month, year = (readings.get(part, "FALSE") for part in ("day", "month", "year"))
     return (
         f"CASE WHEN {day} THEN coalesce({stated}, 'day') "
         f"WHEN {month} THEN CASE WHEN {stated} IN ('year', 'unknown') THEN {stated} ELSE 'month' END "
