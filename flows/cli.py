@@ -120,11 +120,17 @@ def ingest(
     again: Annotated[int | None, typer.Option(metavar="FILE_ID", help="Take this file anew from the archive")] = None,
 ) -> None:
     """Take files into the warehouse: land, prepare, gate, admit, publish."""
-    from flows import pipeline
-
     workspace = _workspace()
-    with _progress("prepared") as advance:
-        summary = pipeline.ingest(workspace, files or (), source, now=_now(), again=again, done=lambda _: advance())
+    if _is_tracked():
+        from flows import deployed
+
+        summary = deployed.ingest(workspace.root, [f.resolve() for f in files or ()], source, again, reason="by hand")
+        deployed.send_rest()
+    else:
+        from flows import pipeline
+
+        with _progress("prepared") as advance:
+            summary = pipeline.ingest(workspace, files or (), source, now=_now(), again=again, done=lambda _: advance())
     if _Options.json:
         _print_json({**asdict(summary), "exit_code": summary.exit_code})
     elif not summary.files:
@@ -137,9 +143,16 @@ def ingest(
 @app.command()
 def report() -> None:
     """Build the marts, release what may leave, write the pages and publish."""
-    from flows import pipeline
+    workspace = _workspace()
+    if _is_tracked():
+        from flows import deployed
 
-    summary = pipeline.report(_workspace(), now=_now())
+        summary = deployed.report(workspace.root, reason="by hand")
+        deployed.send_rest()
+    else:
+        from flows import pipeline
+
+        summary = pipeline.report(workspace, now=_now())
     hidden = f"{summary.suppressed_count:,} of {summary.cell_count:,} figures are suppressed"
     _tell(summary, f"Report {summary.release_id}, as of batch {summary.as_of_batch}: {summary.page}\n{hidden}.")
 
@@ -273,6 +286,11 @@ def _decide(file_id: int, reason: str, *, is_admitted: bool) -> None:
         _print_json(outcome)
     else:
         _show_files([outcome])
+
+
+def _is_tracked() -> bool:
+    """Whether a Prefect server is configured, which then shows the run."""
+    return bool(os.environ.get("PREFECT_API_URL"))
 
 
 def _now() -> datetime:

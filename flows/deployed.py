@@ -68,19 +68,35 @@ class TrackedRun:
         return results
 
 
+def send_rest() -> None:
+    """Send the logs and events that Prefect still holds back, for a process that outlives its server."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    APILogWorker.drain_all(timeout=5)
+    EventsWorker.drain_all(timeout=5)
+
+
 def _now() -> datetime:
     return datetime.now(timezone.utc)
 
 
 @flow(name="ingest", flow_run_name="ingest: {reason}", task_runner=ThreadPoolTaskRunner(max_workers=4), persist_result=False)  # type: ignore[arg-type]
-def ingest(workspace: Path, reason: str = "everything pending") -> pipeline.IngestSummary:
-    """Take everything that waits in landing, to the published file."""
+def ingest(
+    workspace: Path,
+    files: list[Path] | None = None,
+    source_name: str | None = None,
+    again: int | None = None,
+    reason: str = "everything pending",
+) -> pipeline.IngestSummary:
+    """Take the named files, or everything that waits in landing, to the published file."""
     opened = open_workspace(workspace)
-    return pipeline.ingest(opened, now=_now(), run=TrackedRun(opened.settings.worker_count))
+    run = TrackedRun(opened.settings.worker_count)
+    return pipeline.ingest(opened, files or (), source_name, now=_now(), again=again, run=run)
 
 
 @flow(name="report", flow_run_name="report: {reason}", persist_result=False)
-def report(workspace: Path, reason: str = "by hand") -> pipeline.ReportSummary:
-    """Build the marts, release what may leave and write the pages."""
+def report(workspace: Path, reason: str = "by hand", as_of_at: datetime | None = None) -> pipeline.ReportSummary:
+    """Build the marts, release what may leave and write the pages, as of an instant or of now."""
     opened = open_workspace(workspace)
-    return pipeline.report(opened, now=_now(), run=TrackedRun(opened.settings.worker_count))
+    return pipeline.report(opened, now=_now(), as_of_at=as_of_at, run=TrackedRun(opened.settings.worker_count))

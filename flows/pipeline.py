@@ -190,14 +190,12 @@ class ReportSummary:
     suppressed_count: int
 
 
-def report(workspace: Workspace, *, now: datetime, run: Run = PLAIN) -> ReportSummary:
-    """Build the marts, release what may leave, write the pages, publish. As of everything admitted until now.
+def report(workspace: Workspace, *, now: datetime, as_of_at: datetime | None = None, run: Run = PLAIN) -> ReportSummary:
+    """Build the marts, release what may leave, write the pages, publish: of everything that is admitted.
 
-    Raises NotFoundError if nothing was ever ingested here.
+    `as_of_at` is the instant that windows, ages and consent are taken at; without it, now.
     """
-    if not workspace.warehouse.exists():
-        run.call(settle, workspace, {}, [], now)
-    release = run.call(draft, workspace, now)
+    release = run.call(draft, workspace, as_of_at or now, now)
     page = run.call(write_pages, workspace, release)
     states = release.frame.column("state").to_pylist()
     return ReportSummary(
@@ -205,7 +203,7 @@ def report(workspace: Workspace, *, now: datetime, run: Run = PLAIN) -> ReportSu
     )
 
 
-def draft(workspace: Workspace, now: datetime) -> Release:
+def draft(workspace: Workspace, as_of_at: datetime, now: datetime) -> Release:
     """Build and release under the writer's lock, then publish the file that holds both."""
     from flows.stages import build
     from flows.stages import release as release_stage
@@ -213,9 +211,9 @@ def draft(workspace: Workspace, now: datetime) -> Release:
     with writing(workspace, "outcomes report"):
         with warehouse(workspace) as con:
             (as_of_batch,) = con.execute("SELECT coalesce(max(batch_id), 0) FROM ops.batch").fetchone() or (0,)
-            build.build(con, as_of_batch, now)
+            build.build(con, as_of_batch, as_of_at)
             cell = workspace.settings.minimum_cell
-            release = release_stage.draft(con, as_of_batch=as_of_batch, as_of_at=now, now=now, minimum_cell=cell)
+            release = release_stage.draft(con, as_of_batch=as_of_batch, as_of_at=as_of_at, now=now, minimum_cell=cell)
             con.execute("UPDATE ops.version SET revision = revision + 1")
         publish.publish(workspace, now)
     return release

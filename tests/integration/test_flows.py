@@ -1,0 +1,110 @@
+"""The tracked flows on a real Prefect server: one for all tests of this file."""
+
+import os
+
+import pytest
+
+from deployments.local_server import serving
+from flows.settings import create_workspace
+
+HEADER = "source_record_id,source_patient_id,source_updated_at,is_deleted"
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory):
+    """`flows.deployed`, imported under the settings of a server of our own."""
+    with serving(tmp_path_factory.mktemp("prefect")) as variables:
+        before = dict(os.environ)
+        os.environ.update(variables)
+        from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+        # Heartbeats cost a second of every flow run and nothing here lives that long.
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None, PREFECT_API_URL: variables["PREFECT_API_URL"]}):
+            from flows import deployed
+
+            yield deployed
+            deployed.send_rest()
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def runs(kind):
+    """(name, state) of all flow or task runs that the server knows."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        found = client.read_flow_runs() if kind == "flow" else client.read_task_runs()
+    return sorted((run.name, run.state_name) for run in found)
+
+
+def consents(folder, name, count, status="granted"):
+    lines = [f"{name}{n},p{n},,,aggregate_release,{status},2024-01-01T00:00:00Z" for n in range(count)]
+    (folder / f"consent-{name}.csv").write_text("\n".join([f"{HEADER},scope,status,effective_at", *lines]) + "\n")
+
+
+def test_an_ingest_is_one_flow_run_whose_tasks_are_the_stages(deployed, tmp_path):
+    workspace = create_workspace(tmp_path / "ws")
+    for name in "abc":
+        consents(workspace.folder("landing", "canonical"), name, 5)
+    summary = deployed.ingest(workspace.root, reason="three files")
+    assert [f.counts["admitted_count"] for f in summary.files] == [5, 5, 5]
+    assert ("ingest: three files", "Completed") in runs("flow")
+    assert [(name.rsplit("-", 1)[0] if name[-1].isalnum() and "file" not in name else name, state) for name, state in runs("task")] == [
+        ("settle", "Completed"),
+        ("take 1 file", "Completed"),
+        ("take 1 file", "Completed"),
+        ("take 1 file", "Completed"),
+    ]
+
+
+def test_a_tracked_report_is_the_plain_one(deployed, tmp_path):
+    from flows import pipeline
+
+    workspace = create_workspace(tmp_path / "ws")
+    tracked = deployed.report(workspace.root, reason="empty")
+    plain = pipeline.report(workspace, now=tracked.as_of_at)
+    assert (tracked.cell_count, tracked.suppressed_count) == (plain.cell_count, plain.suppressed_count)
+    assert tracked.page == plain.page
+
+
+def test_what_may_heal_is_tried_again_and_a_bad_file_is_not(deployed, monkeypatch):
+    from prefect import flow
+
+    from flows.errors import TransientError, UnreadableError
+
+    monkeypatch.setitem(deployed._OPTIONS, "retry_delay_seconds", 0)
+    tried = {"transient": 0, "bad": 0}
+
+    def transient():
+        tried["transient"] += 1
+        if tried["transient"] < 3:
+            raise TransientError("the lock is held")
+
+    def bad():
+        tried["bad"] += 1
+        raise UnreadableError("no text")
+
+    @flow
+    def both():
+        deployed.TrackedRun(2).call(transient)
+        with pytest.raises(UnreadableError):
+            deployed.TrackedRun(2).call(bad)
+
+    both()
+    assert tried == {"transient": 3, "bad": 1}
+
+
+def test_the_command_line_is_tracked_where_a_server_is_configured(deployed, tmp_path, monkeypatch, capsys):
+    import sys
+
+    from flows import cli
+
+    workspace = create_workspace(tmp_path / "ws")
+    consents(tmp_path, "x", 3)
+    before = len(runs("flow"))
+    monkeypatch.setattr(sys, "argv", ["outcomes", "--workspace", str(workspace.root), "ingest", str(tmp_path / "consent-x.csv")])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 0
+    assert len(runs("flow")) == before + 1
+    assert "admitted" in capsys.readouterr().out
