@@ -8,18 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from flows.errors import HeldError, NotFoundError, PipelineError, UnreadableError, UsageError
 from flows.settings import Workspace
-from flows.stages import gate, land, publish, reading
+from flows.stages import build, gate, land, publish, reading
+from flows.stages import release as release_stage
 from flows.stages.admit import Candidate, FileOutcome, admit, refuse
 from flows.stages.prepare import prepare_file
+from flows.stages.release import Release
 from flows.warehouse import snapshot, warehouse, writing
 from schemas.sources import Source, sources
-
-if TYPE_CHECKING:
-    from flows.stages.release import Release
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -205,16 +204,12 @@ def report(workspace: Workspace, *, now: datetime, as_of_at: datetime | None = N
 
 def draft(workspace: Workspace, as_of_at: datetime, now: datetime) -> Release:
     """Build and release under the writer's lock, then publish the file that holds both."""
-    from flows.stages import build
-    from flows.stages import release as release_stage
-
     with writing(workspace, "outcomes report"):
         with warehouse(workspace) as con:
             (as_of_batch,) = con.execute("SELECT coalesce(max(batch_id), 0) FROM ops.batch").fetchone() or (0,)
             build.build(con, as_of_batch, as_of_at)
             cell = workspace.settings.minimum_cell
             release = release_stage.draft(con, as_of_batch=as_of_batch, as_of_at=as_of_at, now=now, minimum_cell=cell)
-            con.execute("UPDATE ops.version SET revision = revision + 1")
         publish.publish(workspace, now)
     return release
 

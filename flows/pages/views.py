@@ -1,0 +1,181 @@
+"""What the sections of the report are made of: charts with the tables behind them, and words for figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from flows.pages import charts
+
+if TYPE_CHECKING:
+    from flows.pages.charts import Row
+    from flows.stages.release import Release
+
+Figures = dict[str, Any]
+NOTHING = "There is nothing to show: no patient who may be counted reported on this."
+
+
+@dataclass(frozen=True)
+class TableCell:
+    """One cell of a table; `kind` is its class: text, number, suppressed."""
+
+    text: str
+    kind: str = "number"
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One line of a table. A heading spans all columns."""
+
+    header: str
+    cells: tuple[TableCell, ...] = ()
+    is_indented: bool = False
+    is_heading: bool = False
+
+
+@dataclass(frozen=True)
+class TableView:
+    """A table as the page shows it. The first column names the line."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[TableRow, ...]
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a colour of a chart stands for."""
+
+    css_class: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart with the table behind it. What it shows, of whom, when."""
+
+    figure_id: str
+    title: str
+    subtitle: str
+    table: TableView
+    rows: tuple[Row, ...] = ()
+    keys: tuple[Key, ...] = ()
+    notes: tuple[str, ...] = ()
+    upper: float = 1.0
+    is_table_open: bool = False
+
+    def svg(self, width: int, form: str) -> str:
+        described = f"{self.subtitle} All values stand in the table that follows."
+        return charts.draw(
+            self.rows,
+            width=width,
+            title=self.title,
+            description=described,
+            chart_id=f"{self.figure_id}-{form}",
+            upper=self.upper,
+        )
+
+    @property
+    def wide(self) -> str:
+        return self.svg(charts.WIDE, "wide")
+
+    @property
+    def narrow(self) -> str:
+        return self.svg(charts.NARROW, "narrow")
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page."""
+
+    section_id: str
+    title: str
+    lead: str
+    figures: tuple[Figure, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The published figures by table, and by cell within a table."""
+
+    release: Release
+    rows: list[Figures]
+    by_table: dict[str, dict[tuple[str, str | None], dict[str, Figures]]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, release: Release) -> Frame:
+        frame = cls(release, release.frame.to_pylist())
+        for row in frame.rows:
+            cells = frame.by_table.setdefault(row["table_id"], {})
+            cells.setdefault((row["value_1"], row["value_2"]), {})[row["statistic"]] = row
+        return frame
+
+    def table(self, name: str) -> dict[tuple[str, str | None], dict[str, Figures]]:
+        return self.by_table.get(name, {})
+
+    def firsts(self, name: str) -> list[tuple[str, str]]:
+        """The values of the first dimension with their labels, in the frame's order."""
+        return list(dict.fromkeys((c["count"]["value_1"], c["count"]["label_1"]) for c in self.table(name).values()))
+
+    def figure(self, name: str, value_1: str, value_2: str | None = None, statistic: str = "count") -> Figures | None:
+        return self.table(name).get((value_1, value_2), {}).get(statistic)
+
+    @property
+    def when(self) -> str:
+        return f"{day(self.release.window_from_on)} to {day(self.release.window_to_on)}"
+
+    @property
+    def as_of(self) -> str:
+        return f"as of {day(self.release.as_of_at)}"
+
+
+def day(moment: Any) -> str:
+    """A date as people write it: 1 October 2025."""
+    return f"{moment.day} {moment:%B %Y}"
+
+
+def number(row: Figures | None) -> TableCell:
+    """A count, with commas; the word for what is hidden; a dash for what there is not."""
+    if row is None:
+        return TableCell("–", "none")
+    return (
+        TableCell("suppressed", "suppressed") if row["state"] == "suppressed" else TableCell(f"{round(row['value']):,}")
+    )
+
+
+def share(row: Figures | None) -> TableCell:
+    """A share in percent with its interval, if it has one."""
+    if row is None:
+        return TableCell("–", "none")
+    if row["state"] == "suppressed":
+        return TableCell("suppressed", "suppressed")
+    text = f"{row['value'] * 100:.1f} %"
+    if row["low"] is not None:
+        text += f" ({row['low'] * 100:.1f}–{row['high'] * 100:.1f})"
+    return TableCell(text)
+
+
+def percent(part: Figures) -> str:
+    return f"{part['value'] * 100:.0f} %"
+
+
+def with_interval(part: Figures) -> str:
+    return f"{percent(part)} ({part['low'] * 100:.0f}–{part['high'] * 100:.0f})"
+
+
+def is_shown(row: Figures | None) -> bool:
+    return row is not None and row["state"] == "shown"
+
+
+def plain(row: Figures | None) -> str:
+    return number(row).text
+
+
+def axis_end(largest: float) -> float:
+    """The right end of the axis: the next of a few round shares."""
+    return next((limit for limit in (0.2, 0.4, 0.6, 0.8) if largest <= limit), 1.0)
+
+
+def sort_share(row: Figures | None) -> float:
+    return row["value"] if row is not None and is_shown(row) else -1.0

@@ -1,0 +1,54 @@
+"""Build: every mart from its SQL file, as of a batch and an instant. A mart is unsuppressed and stays inside."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from graphlib import TopologicalSorter
+
+import duckdb
+
+from flows.warehouse import transaction
+from schemas.quoting import literal, quoted
+from sql import statement, statements
+
+_MART = re.compile(r"\bmarts\.([a-z_]+)")
+_HEADER = re.compile(r"\A(?:-- .*\n)+")
+
+
+def build(con: duckdb.DuckDBPyConnection, as_of_batch: int, as_of_at: datetime) -> None:
+    """Make every table of `marts` anew, as of a batch and an instant, in one transaction.
+
+    The session's variables stay set, so that what is read of `core` afterwards is read as of the same.
+    """
+    con.execute("SET VARIABLE as_of_batch = $batch", {"batch": as_of_batch})
+    con.execute("SET VARIABLE as_of_at = $at", {"at": as_of_at})
+    names = marts()
+    with transaction(con):
+        con.execute("CREATE SCHEMA IF NOT EXISTS marts")
+        for (left_over,) in con.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'marts'"
+        ).fetchall():
+            if left_over not in names:
+                con.execute(f"DROP TABLE marts.{quoted(left_over)}")
+        for name in names:
+            select = statement(f"marts/{name}")
+            con.execute(f"CREATE OR REPLACE TABLE marts.{quoted(name)} AS {select}")
+            con.execute(f"COMMENT ON TABLE marts.{quoted(name)} IS {literal(_header(select))}")
+
+
+def marts() -> list[str]:
+    """The names of all marts, each after those it reads."""
+    selects = {path.removeprefix("marts/"): statement(path) for path in statements("marts")}
+    reads = {name: sorted(set(_MART.findall(_code(select))) - {name}) for name, select in selects.items()}
+    return list(TopologicalSorter(reads).static_order())
+
+
+def _code(select: str) -> str:
+    return re.sub(r"--.*", "", select)
+
+
+def _header(select: str) -> str:
+    """What the file's header says: it becomes the table's comment, for those who query the published file."""
+    found = _HEADER.match(select)
+    return " ".join(line.removeprefix("-- ") for line in found.group(0).splitlines()) if found else ""

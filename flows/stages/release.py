@@ -1,0 +1,475 @@
+"""Release: all figures of a report as one long frame, suppressed once, here, and kept as published."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from flows.errors import PipelineError
+from flows.stages.build import marts
+from flows.stages.suppression import Relation, Suppression, Table, suppress
+from flows.warehouse import insert_rows, transaction
+from sql import statement, statements
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SHOWN, SUPPRESSED = "shown", "suppressed"
+# Counts of these are held back; files and codes are no people.
+_GUARDED_UNITS = ("patients", "records")
+_WILSON, _SHARE, _COUNT = "Wilson (1927), 95 %", "share of a complete count", "count"
+
+
+@dataclass(frozen=True)
+class SourceNote:
+    """A source as the report names it; `consent_basis` where the source states one for all its patients."""
+
+    source_system: str
+    description: str
+    consent_basis: str | None
+
+
+@dataclass(frozen=True)
+class Release:
+    """A drafted release. `frame` holds what may leave and nothing else: pages are made from it."""
+
+    release_id: int
+    as_of_batch: int
+    as_of_at: datetime
+    released_at: datetime
+    minimum_cell: int
+    frame: pa.Table
+    window_from_on: date
+    window_to_on: date
+    fingerprint: str
+    sources: tuple[SourceNote, ...] = ()
+    withdrawn_tables: tuple[str, ...] = ()
+
+    @property
+    def suppressed_count(self) -> int:
+        return sum(state == SUPPRESSED for state in self.frame["state"].to_pylist())
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure as the marts have it: exact, not to leave."""
+
+    topic: str
+    table_id: str
+    position: float
+    dimension_1: str
+    value_1: str
+    dimension_2: str | None
+    value_2: str | None
+    cell_key: str
+    denominator_key: str | None
+    cell_count: int
+    patient_set: int | None
+    part_of: tuple[tuple[str, str], ...]
+    unit: str
+    has_interval: bool
+    is_expendable: bool
+    mart: str
+
+    @property
+    def is_guarded(self) -> bool:
+        return self.unit in _GUARDED_UNITS
+
+
+def draft(
+    con: duckdb.DuckDBPyConnection, *, as_of_batch: int, as_of_at: datetime, now: datetime, minimum_cell: int
+) -> Release:
+    """Draft a release from the marts, which must have been built as of the same batch and instant; store and return it.
+
+    The caller holds the writer lock. Raises PipelineError if the marts were built as of another batch or instant,
+    HeldError if the release could not be made safe: then nothing is stored.
+    """
+    window_from_on, window_to_on = _check_marts(con, as_of_batch, as_of_at)
+    cells = read_cells(con)
+    decided = decide(cells, minimum_cell)
+    with transaction(con):
+        (release_id,) = con.execute("SELECT coalesce(max(release_id), 0) + 1 FROM ops.release").fetchone() or (1,)
+        frame = publishable(con, cells, decided.hidden, release_id, as_of_batch, as_of_at)
+        sources = con.execute(
+            "SELECT source_system, description, consent_basis FROM ops.source ORDER BY ALL"
+        ).fetchall()
+        release = Release(
+            release_id,
+            as_of_batch,
+            as_of_at,
+            now,
+            minimum_cell,
+            frame,
+            window_from_on,
+            window_to_on,
+            fingerprint(),
+            tuple(SourceNote(*row) for row in sources),
+            decided.withdrawn,
+        )
+        _store(con, release)
+    return release
+
+
+def _check_marts(con: duckdb.DuckDBPyConnection, as_of_batch: int, as_of_at: datetime) -> tuple[date, date]:
+    row = con.execute("SELECT as_of_batch, epoch_us(as_of_at), window_from_on, as_of_on FROM marts.as_of").fetchone()
+    if row is None or row[0] != as_of_batch or row[1] != round(as_of_at.timestamp() * 1_000_000):
+        raise PipelineError("marts were built as of another batch or instant than the release. Build them first.")
+    return row[2], row[3]
+
+
+def read_cells(con: duckdb.DuckDBPyConnection) -> list[Cell]:
+    """Every cell of every table, in the order in which a reader meets them; never in an order that counts decide."""
+    found: list[Cell] = []
+    for path in statements("release"):
+        result = con.execute(statement(path))
+        names = [column[0] for column in result.description]
+        cells = []
+        for row in result.fetchall():
+            values = dict(zip(names, row, strict=True))
+            values["part_of"] = tuple((part["parent"], part["division"]) for part in values["part_of"])
+            cells.append(Cell(**values))
+        first: dict[tuple[str, str], float] = {}
+        for cell in cells:
+            group = (cell.table_id, cell.value_1)
+            first[group] = min(first.get(group, cell.position), cell.position)
+        found += sorted(cells, key=lambda c: (c.table_id, first[c.table_id, c.value_1], c.value_1, c.position))
+    return found
+
+
+def decide(cells: Sequence[Cell], minimum_cell: int) -> Suppression:
+    """What must be hidden of the cells, and of the remainders that follow from them."""
+    relations = relations_of(cells)
+    decided = suppress(relations.counts, relations.relations, minimum_cell, relations.tables, relations.expendable)
+    hidden = frozenset(key for key, name in relations.names.items() if name in decided.hidden)
+    return Suppression(hidden, decided.primary, decided.withdrawn)
+
+
+def remainder_key(cell: Cell) -> str:
+    """The patients of the denominator who are not of the cell."""
+    return f"{cell.denominator_key} but not {cell.cell_key}"
+
+
+@dataclass(frozen=True)
+class CellRelations:
+    """What an attacker may compute: counts, sums, and the tables in which cells stand.
+
+    `names` gives each cell key the one name of its set of patients: a count that is hidden in one table and shown in
+    another, under another name, is not hidden.
+    """
+
+    counts: dict[str, int]
+    relations: list[Relation]
+    tables: dict[str, Table]
+    expendable: frozenset[str]
+    names: dict[str, str]
+
+
+def relations_of(cells: Sequence[Cell]) -> CellRelations:
+    """The guarded cells with their counts and all that can be computed from one another.
+
+    Two kinds of relation: parts that add up to a whole; and whole = share + remainder, for every share that is shown.
+    Remainders are shown nowhere, so hiding one costs nothing, unless it is the very patients of a cell that is shown.
+    """
+    guarded = [cell for cell in cells if cell.is_guarded]
+    counts: dict[str, int] = {}
+    patients: dict[str, int] = {}
+    for cell in guarded:
+        if counts.setdefault(cell.cell_key, cell.cell_count) != cell.cell_count:
+            raise PipelineError(f"release: '{cell.cell_key}' has two counts. This is a fault of the program.")
+        if cell.patient_set is not None:
+            patients[cell.cell_key] = cell.patient_set
+    shown = frozenset(counts)
+    sums: dict[tuple[str, str], set[str]] = {}
+    for cell in guarded:
+        for whole in cell.part_of:
+            sums.setdefault(whole, set()).add(cell.cell_key)
+        if cell.denominator_key is None:
+            continue
+        remainder = remainder_key(cell)
+        counts[remainder] = counts[cell.denominator_key] - cell.cell_count
+        if counts[remainder] < 0:
+            raise PipelineError(
+                f"release: '{cell.cell_key}' is greater than its whole. This is a fault of the program."
+            )
+        if cell.cell_key in patients and cell.denominator_key in patients:
+            # A fingerprint is the exclusive or of hashes, so that of what is left over needs no look at the patients.
+            patients[remainder] = patients[cell.denominator_key] ^ patients[cell.cell_key]
+        sums[cell.denominator_key, remainder] = {cell.cell_key, remainder}
+    names = _names(counts, patients, shown)
+    relations = {
+        Relation(names[whole], tuple(sorted(names[part] for part in parts))) for (whole, _), parts in sums.items()
+    }
+    in_table: dict[str, set[str]] = {}
+    for cell in guarded:
+        keys = (cell.cell_key, remainder_key(cell)) if cell.denominator_key else (cell.cell_key,)
+        in_table.setdefault(cell.table_id, set()).update(names[key] for key in keys)
+    topics = {cell.table_id: cell.topic for cell in guarded}
+    worth_more = {names[cell.cell_key] for cell in guarded if not cell.is_expendable}
+    return CellRelations(
+        {names[key]: count for key, count in counts.items()},
+        # All of a whole and none of it, under one name: nothing follows from that.
+        sorted(relation for relation in relations if relation.parent not in relation.children),
+        {name: Table(topics[name], frozenset(keys)) for name, keys in in_table.items()},
+        frozenset(names.values()) - worth_more,
+        names,
+    )
+
+
+def _names(counts: dict[str, int], patients: dict[str, int], shown: frozenset[str]) -> dict[str, str]:
+    """One name for every set of patients: that of a cell which is shown, if there is one."""
+    first: dict[tuple[int, int], str] = {}
+    names = {}
+    for key in sorted(counts, key=lambda k: (k not in shown, k)):
+        known = counts[key] > 0 and key in patients
+        names[key] = first.setdefault((counts[key], patients[key]), key) if known else key
+    return names
+
+
+def publishable(
+    con: duckdb.DuckDBPyConnection,
+    cells: Sequence[Cell],
+    hidden: frozenset[str],
+    release_id: int,
+    as_of_batch: int,
+    as_of_at: datetime,
+) -> pa.Table:
+    """The frame as it may leave: of every cell a count and, if it has a denominator, a share; NULL where hidden."""
+    import pyarrow as pa
+
+    schema = frame_schema()
+    if not cells:
+        return schema.empty_table()
+    counts = {cell.cell_key: cell.cell_count for cell in cells}
+    intervals = _intervals(con, cells, counts)
+    rows = []
+    for cell in cells:
+        whole = cell.denominator_key
+        total = counts[whole] if whole is not None else None
+        is_hidden = cell.is_guarded and cell.cell_key in hidden
+        # A share gives away its count, its denominator and the rest: it is shown only if all three are.
+        is_share_hidden = (
+            cell.is_guarded and whole is not None and bool(hidden & {cell.cell_key, whole, remainder_key(cell)})
+        )
+        common = {
+            "release_id": release_id,
+            "topic": cell.topic,
+            "table_id": cell.table_id,
+            "cell_key": cell.cell_key,
+            "dimension_1": cell.dimension_1,
+            "value_1": cell.value_1,
+            "label_1": label(cell.dimension_1, cell.value_1),
+            "dimension_2": cell.dimension_2,
+            "value_2": cell.value_2,
+            "label_2": label(cell.dimension_2, cell.value_2) if cell.dimension_2 and cell.value_2 else None,
+            "unit": cell.unit,
+            "mart": cell.mart,
+            "as_of_at": as_of_at,
+            "as_of_batch": as_of_batch,
+        }
+        shown_total = None if is_hidden or (whole is not None and cell.is_guarded and whole in hidden) else total
+        is_patients = cell.unit == "patients"
+        rows.append(
+            common
+            | {
+                "statistic": "count",
+                "method": _COUNT,
+                "state": SUPPRESSED if is_hidden else SHOWN,
+                "n_patients": cell.cell_count if is_patients and not is_hidden else None,
+                "denominator": shown_total,
+                "value": None if is_hidden else float(cell.cell_count),
+                "low": None,
+                "high": None,
+            }
+        )
+        if not total:
+            continue
+        low, high = intervals.get((cell.cell_count, total), (None, None)) if cell.has_interval else (None, None)
+        rows.append(
+            common
+            | {
+                "statistic": "share",
+                "method": _WILSON if cell.has_interval else _SHARE,
+                "state": SUPPRESSED if is_share_hidden else SHOWN,
+                "n_patients": cell.cell_count if is_patients and not is_share_hidden else None,
+                "denominator": None if is_share_hidden else total,
+                "value": None if is_share_hidden else cell.cell_count / total,
+                "low": None if is_share_hidden else low,
+                "high": None if is_share_hidden else high,
+            }
+        )
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def _intervals(
+    con: duckdb.DuckDBPyConnection, cells: Iterable[Cell], counts: dict[str, int]
+) -> dict[tuple[int, int], tuple[float, float]]:
+    """Wilson limits of every pair of count and denominator, by the macros the marts use."""
+    pairs = sorted({(c.cell_count, counts[c.denominator_key]) for c in cells if c.has_interval and c.denominator_key})
+    if not pairs:
+        return {}
+    found = con.execute(
+        "SELECT x, n, wilson_low(x, n), wilson_high(x, n) "
+        "FROM (SELECT unnest($x::BIGINT[]) AS x, unnest($n::BIGINT[]) AS n)",
+        {"x": [x for x, _ in pairs], "n": [n for _, n in pairs]},
+    )
+    return {(x, n): (low, high) for x, n, low, high in found.fetchall()}
+
+
+def frame_schema() -> pa.Schema:
+    """Columns of a release frame, in the order of `ops.release_cell`."""
+    import pyarrow as pa
+
+    text, count, number = pa.string(), pa.int64(), pa.float64()
+    return pa.schema(
+        [
+            ("release_id", pa.int32()),
+            ("topic", text),
+            ("table_id", text),
+            ("cell_key", text),
+            ("dimension_1", text),
+            ("value_1", text),
+            ("label_1", text),
+            ("dimension_2", text),
+            ("value_2", text),
+            ("label_2", text),
+            ("statistic", text),
+            ("unit", text),
+            ("n_patients", count),
+            ("denominator", count),
+            ("value", number),
+            ("low", number),
+            ("high", number),
+            ("state", text),
+            ("mart", text),
+            ("method", text),
+            ("as_of_at", pa.timestamp("us", tz="UTC")),
+            ("as_of_batch", pa.int32()),
+        ]
+    )
+
+
+_WORDS = {
+    "member": {
+        "members": "All members",
+        "consented": "Members who agreed to be counted",
+        "reported_on": "Of these, with multiple sclerosis",
+    },
+    "age_band": {"under 18": "Under 18", "unknown": "Not known"},
+    "sex": {"other": "Neither or another", "unknown": "Not stated"},
+    "nrspms": {"yes": "Non-relapsing (nrSPMS)", "no": "With relapses", "unknown": "Relapses not known"},
+    "ms_course": {"unspecified": "Not specified", "unknown": "Not known"},
+    "severity": {
+        "reporting": "Reported on it",
+        "any": "Any severity",
+        "moderate_or_severe": "Moderate or severe",
+        "none": "None",
+        "mild": "Mild",
+        "moderate": "Moderate",
+        "severe": "Severe",
+    },
+    "body_region": {
+        "legs": "Legs",
+        "arms_hands": "Arms and hands",
+        "torso": "Torso",
+        "face": "Face",
+        "whole_body": "Whole body",
+        "not_applicable": "No particular part",
+        "unknown": "Not stated",
+    },
+    "perceived_cause": {
+        "direct_nerve": "Nerve damage (direct)",
+        "indirect_deconditioning": "Inactivity (indirect)",
+        "both": "Both",
+        "unknown": "Does not know or not stated",
+    },
+    "rating": {
+        "takers": "Have taken or done it",
+        "rated": "Rated it",
+        "major": "Major",
+        "moderate": "Moderate",
+        "slight": "Slight",
+        "none": "None",
+        "cant_tell": "Can’t tell",
+        "level_given": "Gave a level",
+        "major_or_moderate": "Major or moderate",
+    },
+    "source_family": {"native": "Sources that rate in these five levels", "druglib": "druglib, ratings translated"},
+    "disposition": {
+        "read": "Read",
+        "admitted": "Admitted",
+        "unchanged": "Unchanged",
+        "duplicate": "Duplicate",
+        "quarantined": "Quarantined",
+        "out_of_scope": "Out of scope",
+        "held": "Held",
+        "refused": "Refused",
+        "unreadable": "Unreadable",
+        "unbalanced": "Not balanced",
+    },
+}
+
+
+def label(dimension: str, value: str) -> str:
+    """The words for a value: of the report, else of the contract or code list, else the value itself."""
+    if value in (words := _WORDS.get(dimension, {})):
+        return words[value]
+    if dimension == "treatment for purpose":
+        treatment, _, purpose = value.partition(" for ")
+        what_for = "no stated purpose" if purpose == "not_stated" else _in_sentence(_code_label("symptom", purpose))
+        return f"{_code_label('treatment', treatment)} for {what_for}"
+    if dimension in ("symptom", "treatment"):
+        return _code_label(dimension, value)
+    if dimension in ("sex", "ms_course"):
+        from schemas.contract import contract
+
+        return next((a.description for a in contract("patient").column(dimension).allowed if a.value == value), value)
+    return value.replace("-", "–") if dimension == "age_band" else value
+
+
+def _code_label(name: str, value: str) -> str:
+    from schemas.codes import code_list
+
+    return next((entry.label for entry in code_list(name).codes if entry.code == value), value)
+
+
+def _in_sentence(words: str) -> str:
+    """Without the capital of a sentence's first word, unless the word is an abbreviation."""
+    return words[0].lower() + words[1:] if words[1:2].islower() or len(words) == 1 else words
+
+
+def fingerprint() -> str:
+    """Changes when marts, release statements, macros, contracts or code lists do: then a repeat may differ."""
+    from schemas.codes import code_list
+    from schemas.contract import contracts
+
+    texts = [statement(path) for folder in ("macros", "release") for path in statements(folder)]
+    texts += [statement(f"marts/{name}") for name in sorted(marts())]
+    texts += [f"{c.table} {c.version}" for c in contracts()]
+    texts += [f"{name} {sorted(code_list(name).tokens().items())}" for name in ("symptom", "treatment")]
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
+
+
+def _store(con: duckdb.DuckDBPyConnection, release: Release) -> None:
+    row: dict[str, Any] = {
+        "release_id": release.release_id,
+        "as_of_batch": release.as_of_batch,
+        "as_of_at": release.as_of_at,
+        "released_at": release.released_at,
+        "status": "draft",
+        "fingerprint": release.fingerprint,
+        "minimum_cell": release.minimum_cell,
+        "cell_count": release.frame.num_rows,
+        "suppressed_count": release.suppressed_count,
+    }
+    insert_rows(con, "ops.release", [row])
+    con.register("release_frame", release.frame)
+    try:
+        con.execute("INSERT INTO ops.release_cell BY NAME SELECT * FROM release_frame")
+    finally:
+        con.unregister("release_frame")
+    con.execute("UPDATE ops.version SET revision = revision + 1")

@@ -1,0 +1,299 @@
+"""Suppression: which cells of a release must be hidden so that no count of 1 to k - 1 patients can be read or computed.
+
+Primary cells are hidden because of their count, others because a hidden one could be computed from them. Then every
+primary cell is attacked: what is the least and the greatest it can be, given all that is shown? The attacker knows
+every declared relation, that no count is negative, and that a hidden count is not zero, since zeros are shown.
+Method: complementary suppression, audited by linear programming (Fischetti & Salazar 2001, Management Science 47:1008).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from flows.errors import HeldError, PipelineError
+
+REPAIR_ROUNDS = 6
+_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, order=True)
+class Relation:
+    """The parent's count is the sum of the children's: a total and its parts, or a whole, a share and the rest."""
+
+    parent: str
+    children: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells that are withdrawn together if hiding them one by one does not suffice."""
+
+    topic: str
+    cells: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """What is hidden. It stays inside: which cell is hidden for its own sake says more than that it is hidden."""
+
+    hidden: frozenset[str]
+    primary: frozenset[str]
+    withdrawn: tuple[str, ...] = ()
+
+
+def suppress(
+    counts: Mapping[str, int],
+    relations: Iterable[Relation],
+    minimum: int,
+    tables: Mapping[str, Table] | None = None,
+    expendable: frozenset[str] = frozenset(),
+) -> Suppression:
+    """Decide which cells to hide. The answer depends on counts, keys and relations, never on their order.
+
+    `expendable` cells are shown nowhere, or worth less to a reader than others: they are hidden before those.
+
+    Raises PipelineError if a relation does not hold at the given counts, HeldError if the attack cannot be solved.
+    """
+    network = _Network(counts, relations, minimum, expendable)
+    hidden = {cell for cell in range(len(network.keys)) if 0 < network.counts[cell] < minimum}
+    primary = frozenset(hidden)
+    network.close(hidden, range(len(network.relations)))
+    steps = _Withdrawal(network, tables or {})
+    rounds = 0
+    while failing := network.exposed(hidden, primary):
+        rounds += 1
+        more = network.partners(hidden, failing) if rounds <= REPAIR_ROUNDS else set()
+        if not more:
+            more = steps.next_cells(failing, hidden)
+        if not more:
+            raise HeldError("the release cannot be made safe by hiding cells: nothing was released")
+        hidden |= more
+        network.close(hidden, {r for cell in more for r in network.relations_of[cell]})
+    return Suppression(
+        frozenset(network.keys[cell] for cell in hidden),
+        frozenset(network.keys[cell] for cell in primary),
+        tuple(steps.withdrawn),
+    )
+
+
+class _Network:
+    """Cells and relations by number, in the order of their keys."""
+
+    def __init__(
+        self, counts: Mapping[str, int], relations: Iterable[Relation], minimum: int, expendable: frozenset[str]
+    ) -> None:
+        self.keys = sorted(counts)
+        self.counts = [counts[key] for key in self.keys]
+        self.minimum = minimum
+        number = {key: i for i, key in enumerate(self.keys)}
+        self.expendable = {number[key] for key in expendable if key in number}
+        self.relations: list[tuple[int, tuple[int, ...]]] = []
+        self.relations_of: dict[int, list[int]] = defaultdict(list)
+        self._limits: dict[tuple[object, ...], tuple[float, float]] = {}
+        for relation in sorted({Relation(r.parent, tuple(sorted(r.children))) for r in relations}):
+            parent, children = number[relation.parent], tuple(number[child] for child in relation.children)
+            # The attack below is only as good as its relations: one that is false would make every cell seem safe.
+            if self.counts[parent] != sum(self.counts[child] for child in children):
+                raise PipelineError(
+                    f"release: the parts of '{relation.parent}' do not add up. This is a fault of the program."
+                )
+            for cell in (parent, *children):
+                self.relations_of[cell].append(len(self.relations))
+            self.relations.append((parent, children))
+
+    def close(self, hidden: set[int], start: Iterable[int]) -> None:
+        """Hide more until no relation gives a hidden cell away by subtraction."""
+        todo = deque(start)
+        while todo:
+            parent, children = self.relations[todo.popleft()]
+            concealed = [child for child in children if child in hidden]
+            total = sum(self.counts[child] for child in concealed)
+            if not self._gives_away(len(concealed), total, parent in hidden):
+                continue
+            chosen = self._partner(parent, children, hidden, concealed, total)
+            if chosen is None:
+                continue
+            hidden.add(chosen)
+            todo.extend(self.relations_of[chosen])
+
+    def _partner(
+        self, parent: int, children: tuple[int, ...], hidden: set[int], concealed: list[int], total: int
+    ) -> int | None:
+        """What to hide beside the hidden members of a relation; None if nothing is left. Never a zero."""
+        candidates = [child for child in children if child not in hidden and self.counts[child] > 0]
+        whole = [parent] if parent not in hidden else []
+        if free := [cell for cell in (*candidates, *whole) if cell in self.expendable]:
+            return min(free, key=lambda c: (self.counts[c], c))
+        enough = [
+            child
+            for child in candidates
+            if not self._gives_away(len(concealed) + 1, total + self.counts[child], parent in hidden)
+        ]
+        # The smallest that suffices costs the reader least; if none does, the largest helps most.
+        if enough:
+            return min(enough, key=lambda c: (self.counts[c], c))
+        return max(candidates, key=lambda c: (self.counts[c], -c), default=whole[0] if whole else None)
+
+    def _gives_away(self, concealed: int, total: int, is_parent_hidden: bool) -> bool:
+        """Whether the hidden members of one relation are known, or known too well, from its shown ones."""
+        if concealed + is_parent_hidden == 0:
+            return False
+        if is_parent_hidden:
+            return concealed == 0
+        # Hidden counts are at least 1, so each lies within 1 .. total - (concealed - 1).
+        return concealed < 2 or total - concealed < self.minimum
+
+    def exposed(self, hidden: set[int], primary: frozenset[int]) -> list[int]:
+        """The primary cells whose count can be told to within fewer than `minimum` + 1 values."""
+        return [
+            cell
+            for component in self._components(hidden)
+            for cell, (low, high) in self._ranges(component, hidden, primary).items()
+            if high - low < self.minimum
+        ]
+
+    def _components(self, hidden: set[int]) -> list[list[int]]:
+        """Hidden cells, grouped by what links them: nothing is learnt of one group from another."""
+        seen: set[int] = set()
+        found = []
+        for first in sorted(hidden):
+            if first in seen:
+                continue
+            seen.add(first)
+            group, todo = [], [first]
+            while todo:
+                cell = todo.pop()
+                group.append(cell)
+                for r in self.relations_of[cell]:
+                    parent, children = self.relations[r]
+                    for other in (parent, *children):
+                        if other in hidden and other not in seen:
+                            seen.add(other)
+                            todo.append(other)
+            found.append(sorted(group))
+        return found
+
+    def _ranges(
+        self, component: list[int], hidden: set[int], primary: frozenset[int]
+    ) -> dict[int, tuple[float, float]]:
+        """Least and greatest possible count of every primary cell of a component."""
+        targets = [cell for cell in component if cell in primary]
+        if not targets:
+            return {}
+        column = {cell: i for i, cell in enumerate(component)}
+        rows: set[tuple[tuple[tuple[int, int], ...], int]] = set()
+        for r in {r for cell in component for r in self.relations_of[cell]}:
+            parent, children = self.relations[r]
+            signed = [(parent, 1), *((child, -1) for child in children)]
+            unknown = tuple(sorted((column[cell], sign) for cell, sign in signed if cell in hidden))
+            rows.add((unknown, -sum(sign * self.counts[cell] for cell, sign in signed if cell not in hidden)))
+        system = tuple(sorted(rows))
+        return {cell: self._range(len(component), system, column[cell]) for cell in targets}
+
+    def _range(
+        self, size: int, system: tuple[tuple[tuple[tuple[int, int], ...], int], ...], target: int
+    ) -> tuple[float, float]:
+        key = (size, system, target)
+        if key not in self._limits:
+            self._limits[key] = _limits(size, system, target)
+        return self._limits[key]
+
+    def partners(self, hidden: set[int], failing: Sequence[int]) -> set[int]:
+        """For each exposed cell the smallest shown one beside it; if none is left there, beside one linked to it."""
+        component_of = {cell: component for component in self._components(hidden) for cell in component}
+        chosen: set[int] = set()
+        for cell in failing:
+            for group in ([cell], component_of[cell]):
+                beside = {
+                    other
+                    for near in group
+                    for r in self.relations_of[near]
+                    for other in (self.relations[r][0], *self.relations[r][1])
+                    if other not in hidden and self.counts[other] > 0
+                }
+                if beside:
+                    chosen.add(min(beside, key=lambda c: (self.counts[c], c)))
+                    break
+        return chosen
+
+
+def _limits(size: int, system: tuple[tuple[tuple[tuple[int, int], ...], int], ...], target: int) -> tuple[float, float]:
+    """Least and greatest value of one unknown of a system of sums in which every unknown is at least 1."""
+    if len(system) == 1:
+        return _limits_of_one_sum(system[0], target)
+    import numpy as np
+
+    matrix = np.zeros((len(system), size))
+    for row, (unknown, _) in enumerate(system):
+        for place, sign in unknown:
+            matrix[row, place] = sign
+    right = np.array([constant for _, constant in system], dtype=float)
+    low = _optimum(matrix, right, target, 1.0)
+    high = _optimum(matrix, right, target, -1.0)
+    return math.ceil(low - _TOLERANCE), high if math.isinf(high) else math.floor(high + _TOLERANCE)
+
+
+def _limits_of_one_sum(relation: tuple[tuple[tuple[int, int], ...], int], target: int) -> tuple[float, float]:
+    unknown, constant = relation
+    signs = dict(unknown)
+    others = len(signs) - 1
+    if len(set(signs.values())) == 2:
+        # A hidden whole with hidden parts: both can grow without end. The constant is what is shown of the parts.
+        return (others + constant if signs[target] == 1 else 1), math.inf
+    return (1 if others else abs(constant)), abs(constant) - others
+
+
+def _optimum(matrix: object, right: object, target: int, direction: float) -> float:
+    """The least (direction 1) or greatest (direction -1) value; infinite where it has no limit."""
+    # SciPy comes with Great Expectations. It is slow to import and needed only when something is to be audited.
+    import numpy as np
+    from scipy.optimize import linprog
+
+    goal = np.zeros(matrix.shape[1])  # type: ignore[attr-defined]
+    goal[target] = direction
+    for presolve in (True, False):
+        found = linprog(goal, A_eq=matrix, b_eq=right, bounds=(1, None), method="highs", options={"presolve": presolve})
+        if found.status == 0:
+            return float(found.fun * direction)
+        if found.status == 3:
+            return math.inf
+    # The true counts satisfy the system, so "infeasible" can only be a fault: hold the release, never let it pass.
+    raise HeldError(f"release: the audit of the suppression was not solved ({found.message}). Nothing was released.")
+
+
+class _Withdrawal:
+    """What is given up, one step after the other, where hiding neighbours does not make a cell safe."""
+
+    def __init__(self, network: _Network, tables: Mapping[str, Table]) -> None:
+        self._network = network
+        self._tables = {name: tables[name] for name in sorted(tables)}
+        self._step: dict[str, int] = defaultdict(int)
+        self.withdrawn: list[str] = []
+
+    def next_cells(self, failing: Sequence[int], hidden: set[int]) -> set[int]:
+        """More cells to hide: the body of the failing cells' tables, then their margins, their topic, everything."""
+        keys = {self._network.keys[cell] for cell in failing}
+        touched = [name for name, table in self._tables.items() if table.cells & keys]
+        while touched and any(self._step[name] < 3 for name in touched):
+            more: set[int] = set()
+            for name in touched:
+                self._step[name] += 1
+                self.withdrawn += [name] if name not in self.withdrawn else []
+                more |= self._cells(name, self._step[name]) - hidden
+            if more:
+                return more
+        return {cell for cell, count in enumerate(self._network.counts) if count > 0} - hidden
+
+    def _cells(self, name: str, step: int) -> set[int]:
+        table = self._tables[name]
+        keys = (
+            table.cells
+            if step < 3
+            else frozenset().union(*(t.cells for t in self._tables.values() if t.topic == table.topic))
+        )
+        parents = {parent for parent, _ in self._network.relations} if step == 1 else set()
+        numbered = (cell for cell, key in enumerate(self._network.keys) if key in keys)
+        return {cell for cell in numbered if self._network.counts[cell] > 0 and cell not in parents}
