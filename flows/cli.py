@@ -88,10 +88,10 @@ def demo(
         return
     _show_files(made.ingest.files)
     _table("Flow runs", ["run", "state", "seconds"], [[r.name, r.state, f"{r.seconds:.1f}"] for r in made.runs])
-    root = folder.resolve()
+    root, bin_folder = folder.resolve(), Path(sys.executable).parent
     print(f"\nreport     {made.report.page}")
-    print(f"DuckDB     {root / 'published' / 'outcomes.duckdb'}   (outcomes --workspace {folder} query \"FROM core.patient LIMIT 5\")")
-    print(f"flow runs  PREFECT_HOME={root / 'prefect'} {Path(sys.executable).parent / 'prefect'} server start   (then http://127.0.0.1:4200)")
+    print(f"DuckDB     {root / 'published' / 'outcomes.duckdb'}   ({bin_folder / 'outcomes'} --workspace {folder} query \"FROM core.patient LIMIT 5\")")
+    print(f"flow runs  PREFECT_HOME={root / 'prefect'} {bin_folder / 'prefect'} server start   (then http://127.0.0.1:4200)")
 
 
 @app.command()

@@ -211,6 +211,8 @@ def count_independently(path: Path, source: Source, column_count: int) -> int | 
     """The number of records after the header, by a reader that shares nothing with DuckDB's; None if it cannot tell."""
     import pyarrow as pa
 
+    if len(list(itertools.islice(_records(path, source), 2))) < 2:
+        return 0  # PyArrow cannot read a header that no line break ends.
     for block_size in (_CHUNK, MAX_LINE_BYTES * 2):
         try:
             return _count_in_blocks(path, source, column_count, block_size)
@@ -291,8 +293,8 @@ def number_rejects(con: duckdb.DuckDBPyConnection, path: Path, source: Source, r
             end = record.start + len(record.text)
     if wanted is not None or ordinal != read_count or not is_agreed:
         return False
-    rows, ordinals = zip(*numbers, strict=True)
-    con.register("reject_number", pa.table({"row": rows, "ordinal": ordinals}))
+    schema = pa.schema([("row", pa.int64()), ("ordinal", pa.int64())])
+    con.register("reject_number", pa.table([pa.array(column) for column in zip(*numbers, strict=True)] or [[], []], schema=schema))
     con.execute("UPDATE reject SET ordinal = n.ordinal FROM reject_number AS n WHERE n.row = reject.ordinal")
     con.unregister("reject_number")
     return True

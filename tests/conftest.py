@@ -1,0 +1,40 @@
+"""What tests share: a workspace of their own, a clock that stands still, the folder of real exports."""
+
+from pathlib import Path
+
+import canonical
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+
+from flows.settings import Workspace, create_workspace
+
+# The same examples every time, and no deadline: a shared machine is slow at times.
+settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    phases=(Phase.explicit, Phase.generate),  # shrinking a file takes minutes
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session")
+def now():
+    """The instant by which tests judge dates."""
+    return canonical.NOW
+
+
+@pytest.fixture
+def workspace(tmp_path) -> Workspace:
+    return create_workspace(tmp_path / "workspace")
+
+
+@pytest.fixture(scope="session")
+def real_exports() -> Path:
+    """The folder of real exports, which are no part of the project; tests that need them are skipped without them."""
+    folder = Path(__file__).parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the real exports are not here (../shared/data beside the repository)")
+    return folder
