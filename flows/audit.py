@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -113,35 +114,41 @@ class Auditor:
     """Validates tables or views of the connection against contracts."""
 
     def __init__(self, folder: Path) -> None:
+        # What was validated last time is kept in Data Docs; how, is made from the contracts anew.
+        for definitions in ("checkpoints", "validation_definitions"):
+            shutil.rmtree(folder / "gx" / definitions, ignore_errors=True)
         self._context = gx.get_context(mode="file", project_root_dir=folder)
         self._context.variables.progress_bars = ProgressBarsConfig(globally=False)
         self._source = self._context.data_sources.add_or_update_duckdb(name="warehouse")  # type: ignore[attr-defined]
 
-    def audit(self, contract: Contract, view: str, run_name: str) -> list[Finding]:
-        """What the rows of `view` do not fulfil. Only whether and how often is kept, never a value."""
+    def audit(self, views: dict[Contract, str], run_name: str) -> list[Finding]:
+        """What the rows of each contract's view do not fulfil. Only whether is kept, never a value.
+
+        All are one checkpoint, because Data Docs are built anew for each, which costs more than looking at the rows.
+        """
+        checkpoint = gx.Checkpoint(
+            name="admission",
+            validation_definitions=[self._validation(contract, view) for contract, view in views.items()],
+            actions=[UpdateDataDocsAction(name="docs")],
+            result_format={"result_format": "BOOLEAN_ONLY"},
+        )
+        result = self._context.checkpoints.add_or_update(checkpoint).run(run_id=gx.RunIdentifier(run_name=run_name))
+        return [
+            _finding(validated.suite_name, entry)
+            for validated in result.run_results.values()
+            for entry in validated.results
+            if not entry.success
+        ]
+
+    def _validation(self, contract: Contract, view: str) -> gx.ValidationDefinition:
         if contract.table in {asset.name for asset in self._source.assets}:
             self._source.delete_asset(contract.table)
         asset = self._source.add_table_asset(name=contract.table, table_name=view)
         batch = asset.add_batch_definition_whole_table("all")
         suite = gx.ExpectationSuite(name=contract.table, expectations=[_expectation(e) for e in contract.expectations()])
         suite = self._context.suites.add_or_update(suite)
-        validation = self._context.validation_definitions.add_or_update(
-            gx.ValidationDefinition(name=contract.table, data=batch, suite=suite)
-        )
-        checkpoint = gx.Checkpoint(
-            name=contract.table,
-            validation_definitions=[validation],
-            actions=[UpdateDataDocsAction(name="docs")],
-            result_format={"result_format": "BOOLEAN_ONLY"},
-        )
-        checkpoint = self._context.checkpoints.add_or_update(checkpoint)
-        result = checkpoint.run(run_id=gx.RunIdentifier(run_name=run_name))
-        return [
-            _finding(contract.table, entry)
-            for validated in result.run_results.values()
-            for entry in validated.results
-            if not entry.success
-        ]
+        validation = gx.ValidationDefinition(name=contract.table, data=batch, suite=suite)
+        return self._context.validation_definitions.add_or_update(validation)
 
 
 def _expectation(entry: dict[str, Any]) -> Any:

@@ -14,7 +14,7 @@ from flows.settings import Settings
 from flows.stages import reading
 from flows.stages.gate import tolerance
 from flows.stages.land import known_source
-from flows.stages.prepare import Prepared, prepare_file, quarantine_name
+from flows.stages.prepare import Prepared, prepare_file
 from schemas.sources import Source, sources
 
 _LINES_SHOWN = 5
@@ -55,8 +55,7 @@ def check_files(paths: list[Path], source_name: str, own_sources: Path | None, n
 
 def _check(path: Path, source: Source, now: datetime) -> Verdict:
     with tempfile.TemporaryDirectory() as folder:
-        quarantine = Path(folder) / "quarantine"
-        quarantine.mkdir()
+        quarantine = Path(folder) / "quarantine.parquet"
         try:
             scanned = reading.scan(path, source)
             # Nothing of this is kept, so any key will do.
@@ -65,7 +64,7 @@ def _check(path: Path, source: Source, now: datetime) -> Verdict:
             )
         except UnreadableError as error:
             return Verdict(path.name, error.exit_code, f"unreadable. {error}")
-        faults = _faults(quarantine / quarantine_name(source.name, prepared.sha256))
+        faults = _faults(quarantine)
     return _verdict(path.name, prepared, faults, tolerance(source, prepared))
 
 

@@ -10,12 +10,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from flows.errors import HeldError, NotFoundError, PipelineError, UnreadableError, UsageError
+from flows.errors import HeldError, NotFoundError, PipelineError, TransientError, UnreadableError, UsageError
 from flows.settings import Workspace
 from flows.stages import build, gate, land, publish, reading
 from flows.stages import release as release_stage
 from flows.stages.admit import Candidate, FileOutcome, admit, refuse
-from flows.stages.prepare import prepare_file
+from flows.stages.prepare import prepare_file, quarantine_name
 from flows.stages.release import Release
 from flows.warehouse import snapshot, warehouse, writing
 from schemas.sources import Source, sources
@@ -63,8 +63,14 @@ class IngestSummary:
 
     @property
     def exit_code(self) -> int:
-        """The greatest of the files' own: 10 unreadable, 11 held or refused, else 0."""
-        codes = {"admitted": 0, "unreadable": UnreadableError.exit_code, "held": HeldError.exit_code, "refused": HeldError.exit_code}
+        """The greatest of the files' own: 10 unreadable, 11 held or refused, 20 put off, else 0."""
+        codes = {
+            "admitted": 0,
+            "unreadable": UnreadableError.exit_code,
+            "held": HeldError.exit_code,
+            "refused": HeldError.exit_code,
+            "deferred": TransientError.exit_code,
+        }
         return max((codes[f.status] for f in self.files), default=0)
 
 
@@ -106,29 +112,32 @@ def ingest(
 def prepare_landed(
     workspace: Workspace, landed: land.Landed, source: Source, taken: set[tuple[str, str]], now: datetime, *, is_again: bool = False
 ) -> Candidate:
-    """One landed file on its way to the warehouse: prepared, known already, or unreadable with the reason."""
+    """One landed file on its way to the warehouse: prepared, known already, unreadable or put off, with the reason."""
     name = landed.file_name
+    size = landed.path.stat().st_size
+
+    def candidate(digest: str) -> Candidate:
+        key = land.file_key(source, name, digest)
+        return Candidate(landed, digest, key, name, size, workspace.folder("spool", source.name) / key, is_taken_again=is_again)
+
     try:
         scanned = reading.scan(landed.path, source)
+        found = candidate(scanned.sha256)
+        if (source.name, found.file_key) in taken and not is_again:
+            return found
+        kept = workspace.folder("quarantine") / quarantine_name(source.name, found.file_key)
+        prepared = prepare_file(landed.path, name, scanned, source, workspace.key(), now, found.spool, kept, workspace.settings)
     except UnreadableError as error:
-        digest = reading.sha256_of(landed.path)
-        return Candidate(landed, digest, name, landed.path.stat().st_size, _spool(workspace, source, digest), unreadable=str(error))
-    candidate = Candidate(
-        landed, scanned.sha256, name, scanned.byte_count, _spool(workspace, source, scanned.sha256), is_taken_again=is_again
-    )
-    if (source.name, scanned.sha256) in taken and not is_again:
-        return candidate
-    try:
-        prepared = prepare_file(
-            landed.path, name, scanned, source, workspace.key(), now, candidate.spool, workspace.folder("quarantine"), workspace.settings
-        )
-    except UnreadableError as error:
-        return replace(candidate, unreadable=str(error))
-    return replace(candidate, prepared=prepared)
+        return replace(candidate(reading.sha256_of(landed.path)), unreadable=str(error))
+    except TransientError as error:
+        return replace(candidate(""), deferred=str(error))
+    return replace(found, prepared=prepared)
 
 
 def settle(workspace: Workspace, known_sources: dict[str, Source], candidates: list[Candidate], now: datetime) -> IngestSummary:
-    """Gate, admit and publish, under the writer's lock."""
+    """Gate, admit and publish, under the writer's lock. What is put off stays in landing."""
+    deferred = [c for c in candidates if c.deferred is not None]
+    candidates = [c for c in candidates if c.deferred is None]
     outcomes: list[FileOutcome] = []
     with writing(workspace, "outcomes ingest"):
         with warehouse(workspace) as con:
@@ -139,11 +148,14 @@ def settle(workspace: Workspace, known_sources: dict[str, Source], candidates: l
         is_stale = _is_stale(workspace, outcomes)
         if is_stale:
             publish.publish(workspace, now)
-    statuses = {(o.source_system, o.sha256): o.status for o in outcomes}
+    statuses = {(o.source_system, o.file_key): o.status for o in outcomes}
     for candidate in candidates:
         land.archive(workspace, candidate.landed, candidate.sha256)
-        if statuses.get((candidate.landed.source_name, candidate.sha256)) != "held":
+        if statuses.get((candidate.landed.source_name, candidate.file_key)) != "held":
             shutil.rmtree(candidate.spool, ignore_errors=True)
+    outcomes += [
+        FileOutcome(0, c.file_name, c.landed.source_name, "", "", "deferred", True, (c.deferred or "",)) for c in deferred
+    ]
     return IngestSummary(outcomes, is_stale)
 
 
@@ -164,7 +176,7 @@ def decide(workspace: Workspace, file_id: int, *, is_admitted: bool, reason: str
         with warehouse(workspace) as con:
             outcome = refuse(con, file_id, reason, now)
         publish.publish(workspace, now)
-    shutil.rmtree(workspace.folder("spool", outcome.source_system) / outcome.sha256, ignore_errors=True)
+    shutil.rmtree(workspace.folder("spool", outcome.source_system) / outcome.file_key, ignore_errors=True)
     return outcome
 
 
@@ -231,16 +243,12 @@ def write_pages(workspace: Workspace, release: Release) -> Path:
     return workspace.report / page.name
 
 
-def _spool(workspace: Workspace, source: Source, digest: str) -> Path:
-    return workspace.folder("spool", source.name) / digest
-
-
 def _ledger(workspace: Workspace) -> set[tuple[str, str]]:
     """(source, hash) of the files the published ledger knows and need not be read again. A hint: admission asks the real one."""
     if not workspace.snapshot.is_file():
         return set()
     with snapshot(workspace) as con:
-        return set(con.execute("SELECT source_system, sha256 FROM ops.file WHERE status <> 'unreadable'").fetchall())
+        return set(con.execute("SELECT source_system, file_key FROM ops.file WHERE status <> 'unreadable'").fetchall())
 
 
 def _from_archive(workspace: Workspace, file_id: int) -> land.Landed:

@@ -194,7 +194,7 @@ def export_quarantine(workspace: Workspace, file_id: int, to: Path) -> int:
 
 def _quarantine_file(workspace: Workspace, file_id: int) -> Path | None:
     with snapshot(workspace) as con:
-        found = con.execute("SELECT source_system, sha256 FROM ops.file WHERE file_id = $id", {"id": file_id}).fetchone()
+        found = con.execute("SELECT source_system, file_key FROM ops.file WHERE file_id = $id", {"id": file_id}).fetchone()
     if found is None:
         raise NotFoundError(f"no file with id {file_id}. See: outcomes batch list")
     path = workspace.root / "quarantine" / f"{found[0]}-{found[1]}.parquet"

@@ -139,6 +139,12 @@ class Source(_Part):
 
         return next((p for p in self.files if fnmatchcase(file_name.lower(), p.match.lower())), None)
 
+    def name_says(self, file_name: str) -> str:
+        """What the file's name decides beside its bytes: the tables it feeds, when it was exported; empty if nothing."""
+        pattern = self.pattern_for(file_name)
+        feeds = "+".join(pattern.feeds) if pattern and len(self.files) > 1 else ""
+        return " ".join(filter(None, (feeds, self.stated_export_time(file_name))))
+
     def select(self, table: str) -> str | None:
         """The SELECT that turns view `raw` into the table's delivered columns; None: `raw` has them already by name."""
         name = f"{table}.sql"

@@ -9,8 +9,8 @@ from pathlib import Path
 from flows.settings import Workspace
 from flows.stages import reading
 from flows.stages.admit import Candidate, FileOutcome, admit
-from flows.stages.land import Landed
-from flows.stages.prepare import Prepared, prepare_file, quarantine_name
+from flows.stages.land import Landed, file_key
+from flows.stages.prepare import prepare_file, quarantine_name
 from flows.warehouse import scratch, warehouse, writing
 from schemas.contract import Column, contract
 from schemas.quoting import literal, quoted
@@ -79,7 +79,8 @@ def write_csv(path: Path, rows: list[dict[str, str]], **form: object) -> Path:
 def prepare(workspace: Workspace, path: Path, source: Source = CANONICAL, now: datetime = NOW) -> Candidate:
     """The file with its spool; raises what `prepare_file` raises."""
     scanned = reading.scan(path, source)
-    spool = workspace.folder("spool", source.name) / f"{scanned.sha256}-{path.name}"
+    key = file_key(source, path.name, scanned.sha256)
+    spool = workspace.folder("spool", source.name) / f"{key}-{path.name}"
     prepared = prepare_file(
         path,
         path.name,
@@ -88,10 +89,10 @@ def prepare(workspace: Workspace, path: Path, source: Source = CANONICAL, now: d
         workspace.key(),
         now,
         spool,
-        workspace.folder("quarantine"),
+        workspace.folder("quarantine") / quarantine_name(source.name, key),
         workspace.settings,
     )
-    return Candidate(Landed(path, source.name), scanned.sha256, path.name, scanned.byte_count, spool, prepared)
+    return Candidate(Landed(path, source.name), scanned.sha256, key, path.name, scanned.byte_count, spool, prepared)
 
 
 def admit_batches(
@@ -146,11 +147,11 @@ def records(workspace: Workspace, path: Path, source: Source, columns: list[str]
     return [(number, tuple(fields)) for number, *fields in rows]
 
 
-def quarantined(workspace: Workspace, prepared: Prepared) -> list[dict]:
+def quarantined(workspace: Workspace, candidate: Candidate) -> list[dict]:
     """The file that keeps the originals, row by row."""
     import pyarrow.parquet as pq
 
-    path = workspace.root / "quarantine" / quarantine_name(prepared.source_system, prepared.sha256)
+    path = workspace.root / "quarantine" / quarantine_name(candidate.landed.source_name, candidate.file_key)
     return pq.read_table(path).to_pylist() if path.exists() else []
 
 

@@ -26,6 +26,7 @@ class Candidate:
 
     landed: Landed
     sha256: str
+    file_key: str
     file_name: str
     byte_count: int
     spool: Path
@@ -35,6 +36,7 @@ class Candidate:
     reasons: tuple[str, ...] = ()
     is_taken_again: bool = False
     override: str | None = None
+    deferred: str | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class FileOutcome:
     file_name: str
     source_system: str
     sha256: str
+    file_key: str
     status: str
     is_new: bool
     reasons: tuple[str, ...] = ()
@@ -67,10 +70,10 @@ def admit(
         # Files of one batch are numbered by their hash, so that the numbering does not depend on names or arrival.
         next_id = _next(con, "SELECT coalesce(max(file_id), 0) + 1 FROM ops.file")
         numbered = []
-        for candidate in sorted(new, key=lambda c: c.sha256):
+        for candidate in sorted(new, key=lambda c: c.file_key):
             known = con.execute(
-                "SELECT file_id FROM ops.file WHERE source_system = $source AND sha256 = $sha256",
-                {"source": source.name, "sha256": candidate.sha256},
+                "SELECT file_id FROM ops.file WHERE source_system = $source AND file_key = $key",
+                {"source": source.name, "key": candidate.file_key},
             ).fetchone()
             numbered.append((known[0] if known else next_id, candidate))
             next_id += not known
@@ -89,10 +92,10 @@ def refuse(con: duckdb.DuckDBPyConnection, file_id: int, reason: str, now: datet
     with transaction(con):
         con.execute(statement("admit/refuse"), {"file_id": file_id, "reason": f"refused by an operator: {reason}", "now": now})
         con.execute("UPDATE ops.version SET revision = revision + 1")
-        name, source, digest, reasons = con.execute(
-            "SELECT file_name, source_system, sha256, reasons FROM ops.file WHERE file_id = $id", {"id": file_id}
+        name, source, digest, key, reasons = con.execute(
+            "SELECT file_name, source_system, sha256, file_key, reasons FROM ops.file WHERE file_id = $id", {"id": file_id}
         ).fetchone()
-    return FileOutcome(file_id, name, source, digest, "refused", True, tuple(reasons))
+    return FileOutcome(file_id, name, source, digest, key, "refused", True, tuple(reasons))
 
 
 def _next(con: duckdb.DuckDBPyConnection, query: str) -> int:
@@ -106,15 +109,17 @@ def _unknown(con: duckdb.DuckDBPyConnection, source: Source, candidates: list[Ca
     outcomes = []
     for candidate in candidates:
         known = con.execute(
-            "SELECT file_id, status, reasons, batch_id FROM ops.file WHERE source_system = $source AND sha256 = $sha256",
-            {"source": source.name, "sha256": candidate.sha256},
+            "SELECT file_id, status, reasons, batch_id FROM ops.file WHERE source_system = $source AND file_key = $key",
+            {"source": source.name, "key": candidate.file_key},
         ).fetchone()
         if known is None or known[1] == "unreadable" or candidate.is_taken_again:
-            new.setdefault(candidate.sha256, candidate)
+            new.setdefault(candidate.file_key, candidate)
         else:
             file_id, status, reasons, batch_id = known
             outcomes.append(
-                FileOutcome(file_id, candidate.file_name, source.name, candidate.sha256, status, False, tuple(reasons), batch_id)
+                FileOutcome(
+                    file_id, candidate.file_name, source.name, candidate.sha256, candidate.file_key, status, False, tuple(reasons), batch_id
+                )
             )
     return list(new.values()), outcomes
 
@@ -125,7 +130,7 @@ def _admit_batch(
     """Merge the rows of a batch into history; returns counts by file."""
     con.execute("CREATE OR REPLACE TEMP TABLE refused_place (place BIGINT NOT NULL)")
     for file_id, candidate in ready:
-        kept = quarantine / quarantine_name(source.name, candidate.sha256)
+        kept = quarantine / quarantine_name(source.name, candidate.file_key)
         if kept.exists():
             con.execute(
                 f"INSERT INTO refused_place SELECT DISTINCT {file_id * _PLACES_A_FILE} + record_number "
@@ -203,6 +208,7 @@ def _record_file(
         "file_id": file_id,
         "source_system": source.name,
         "sha256": candidate.sha256,
+        "file_key": candidate.file_key,
         "file_name": candidate.file_name,
         "byte_count": candidate.byte_count,
         "status": status,
@@ -225,10 +231,10 @@ def _record_file(
         con.execute(f"DELETE FROM {ledger} WHERE file_id = $file_id", {"file_id": file_id})
     con.execute(f"INSERT INTO ops.file BY NAME SELECT {', '.join(f'${name} AS {name}' for name in row)}", row)
     if prepared:
-        _record_faults(con, file_id, quarantine / quarantine_name(source.name, candidate.sha256), prepared)
+        _record_faults(con, file_id, quarantine / quarantine_name(source.name, candidate.file_key), prepared)
     shown = {name: value for name, value in row.items() if name.endswith("_count") and isinstance(value, int)}
     return FileOutcome(
-        file_id, candidate.file_name, source.name, candidate.sha256, status, True, tuple(reasons), row["batch_id"], shown
+        file_id, candidate.file_name, source.name, candidate.sha256, candidate.file_key, status, True, tuple(reasons), row["batch_id"], shown
     )
 
 

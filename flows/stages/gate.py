@@ -45,23 +45,27 @@ def judge(con: duckdb.DuckDBPyConnection, source: Source, candidates: list[Candi
         return judged
     audit = importlib.import_module(_AUDIT)
     with audit.auditing(con, workspace.folder("data-docs")) as auditor:
-        for table in TABLES:
-            feeding = [c for c in ready if c.prepared and c.prepared.tables.get(table)]
-            if feeding and _audit(con, auditor, table, feeding):
-                judged = [_held_if_at_fault(con, auditor, table, c) if c in feeding else c for c in judged]
+        if _findings(con, auditor, ready):
+            at_fault = {c.file_key: _findings(con, auditor, [c]) for c in ready}
+            judged = [_held(c, at_fault.get(c.file_key, ())) for c in judged]
     return judged
 
 
-def _audit(con: duckdb.DuckDBPyConnection, auditor: Auditor, table: str, candidates: list[Candidate]) -> tuple[str, ...]:
-    view = f"{table}_audited"
-    spools = "[" + ", ".join(literal(str(c.spool / f"{table}.parquet")) for c in candidates) + "]"
-    con.execute(statement("admit/audited", view=quoted(view), spools=spools))
+def _findings(con: duckdb.DuckDBPyConnection, auditor: Auditor, candidates: list[Candidate]) -> tuple[str, ...]:
+    """What the audit finds in the rows of these files together."""
+    views = {}
+    for table in TABLES:
+        spools = [str(c.spool / f"{table}.parquet") for c in candidates if c.prepared and c.prepared.tables.get(table)]
+        if spools:
+            view = f"{table}_audited"
+            listed = "[" + ", ".join(map(literal, spools)) + "]"
+            con.execute(statement("admit/audited", view=quoted(view), spools=listed))
+            views[contract(table)] = view
     name = f"{candidates[0].landed.source_name} {candidates[0].sha256[:12]}"
-    return tuple(str(finding) for finding in auditor.audit(contract(table), view, name))
+    return tuple(str(finding) for finding in auditor.audit(views, name)) if views else ()
 
 
-def _held_if_at_fault(con: duckdb.DuckDBPyConnection, auditor: Auditor, table: str, candidate: Candidate) -> Candidate:
-    findings = _audit(con, auditor, table, [candidate])
+def _held(candidate: Candidate, findings: tuple[str, ...]) -> Candidate:
     return replace(candidate, verdict="hold", reasons=candidate.reasons + findings) if findings else candidate
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from dataclasses import dataclass
@@ -73,6 +74,15 @@ def pending(workspace: Workspace, sources: dict[str, Source], source_name: str |
 
 def _is_finished(path: Path) -> bool:
     return path.is_file() and not path.is_symlink() and not path.name.startswith(".") and not path.name.lower().endswith(_UNFINISHED)
+
+
+def file_key(source: Source, file_name: str, digest: str) -> str:
+    """What makes a file the same file: its bytes' hash, and a mark of what its name says where that decides something.
+
+    The same tombstones may be delivered for two tables, the same content in two exports: then the bytes are not enough.
+    """
+    said = source.name_says(file_name)
+    return f"{digest}-{hashlib.sha256(said.encode()).hexdigest()[:8]}" if said else digest
 
 
 def archive(workspace: Workspace, landed: Landed, digest: str) -> None:

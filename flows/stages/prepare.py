@@ -63,12 +63,14 @@ class Prepared:
     file_name: str
     byte_count: int
     fingerprint: str
+    key_mark: str
     exported_at: str | None
     read_count: int
     independent_count: int | None
     out_of_scope_count: int
     quarantined_count: int
     warned_count: int
+    has_faults: bool
     tables: dict[str, int]
     rule_results: list[RuleResult]
     unknown_columns: list[str] = field(default_factory=list)
@@ -91,9 +93,9 @@ def fingerprint(source: Source, tables: Iterable[str]) -> str:
     return sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def quarantine_name(source_system: str, digest: str) -> str:
+def quarantine_name(source_system: str, file_key: str) -> str:
     """The name of the file that keeps the originals of what was refused or blanked."""
-    return f"{source_system}-{digest}.parquet"
+    return f"{source_system}-{file_key}.parquet"
 
 
 def load(spool: Path) -> Prepared | None:
@@ -123,6 +125,7 @@ def prepare_file(
     """Read, judge and spool one landed file; its rows lie in `spool/<table>.parquet`, one for each table it feeds.
 
     `now` (with a time zone) is the clock that dates are judged by. `scanned` is the file as `reading.scan` saw it.
+    The originals of what is refused or blanked go to the file `quarantine`, which is not there if nothing is.
     A spool that is already whole is taken as it is. Raises UnreadableError if the file is none of this source's,
     TransientError if it changed while it was read.
     """
@@ -131,17 +134,17 @@ def prepare_file(
         names = ", ".join(p.match for p in source.files)
         raise UnreadableError(f"{file_name}: no file of source '{source.name}' has such a name ({names}). Rename it, or name its source.")
     current = fingerprint(source, pattern.feeds)
+    key_mark = sha256(b"spool" + key).hexdigest()[:16]
     done = load(spool)
-    if done is not None and done.fingerprint == current:
+    if done is not None and (done.fingerprint, done.key_mark, done.has_faults) == (current, key_mark, quarantine.exists()):
         return done
     building = spool.with_name(f".{spool.name}-{os.getpid()}-{threading.get_ident()}")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(mode=0o700, parents=True)
     try:
-        before = path.stat()
         with scratch(settings, building, source.time_zone) as con:
-            prepared = _Preparation(con, path, file_name, scanned, source, pattern.feeds, key, now, building, quarantine, current).run()
-        if not reading.is_unchanged(path, before):
+            prepared = _Preparation(con, path, file_name, scanned, source, pattern.feeds, key, now, building, quarantine, current, key_mark).run()
+        if reading.stamp_of(path) != scanned.stamp:
             raise TransientError(f"{file_name}: changed while it was read. Deliver it under a temporary name and rename it when it is whole.")
         shutil.rmtree(building / "spill", ignore_errors=True)
         sizes = {entry.name: entry.stat().st_size for entry in building.iterdir()}
@@ -185,6 +188,7 @@ class _Preparation:
     spool: Path
     quarantine: Path
     fingerprint: str
+    key_mark: str
 
     def run(self) -> Prepared:
         text = reading.utf8_copy(self.path, self.scanned, self.spool / "text")
@@ -207,12 +211,14 @@ class _Preparation:
             file_name=self.file_name,
             byte_count=self.scanned.byte_count,
             fingerprint=self.fingerprint,
+            key_mark=self.key_mark,
             exported_at=exported_at.isoformat() if exported_at else None,
             read_count=read_count,
             independent_count=independent_count,
             out_of_scope_count=out_of_scope,
             quarantined_count=quarantined,
             warned_count=warned,
+            has_faults=self.quarantine.exists(),
             tables={table: self._one(f"SELECT count(*) FROM {quoted(table + '_row')}")[0] for table in self.tables},
             rule_results=results,
             unknown_columns=[f"number {layout.names.index(f'unknown_{p}') + 1}" for p in self._unknown_places(layout)],
@@ -367,17 +373,16 @@ class _Preparation:
     def _write_quarantine(self, text: Path, is_plain: bool) -> None:
         """The original text of every record that was refused or had a field blanked, beside the rules it broke."""
         (faults,) = self._one("SELECT count(*) FROM fault")
-        target = self.quarantine / quarantine_name(self.source.name, self.scanned.sha256)
         if not faults:
-            target.unlink(missing_ok=True)
+            self.quarantine.unlink(missing_ok=True)
             return
         originals = self.spool / "originals.parquet"
         _write_originals(originals, reading.original_lines(text, self._faulty_numbers(), self.source, is_plain=is_plain))
-        building = target.with_name(f".{self.spool.name}")
+        building = self.quarantine.with_name(f".{self.spool.name}")
         self.con.execute(statement("prepare/quarantine", originals=literal(str(originals)), target=literal(str(building))))
         originals.unlink()
         building.chmod(0o600)
-        building.replace(target)
+        building.replace(self.quarantine)
 
     def _faulty_numbers(self) -> Iterator[int]:
         cursor = self.con.cursor()

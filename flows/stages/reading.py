@@ -6,7 +6,6 @@ import codecs
 import csv
 import hashlib
 import itertools
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ class Scan:
     line_count: int
     ends_with_newline: bool
     encoding: str
+    stamp: tuple[int, int, int]
     has_lone_returns: bool = False
     has_mixed_breaks: bool = False
 
@@ -68,6 +68,7 @@ def scan(path: Path, source: Source) -> Scan:
 
     Raises UnreadableError if it is empty, binary, or not in the encoding that the source states.
     """
+    stamp = stamp_of(path)
     digest, breaks, size = hashlib.sha256(), _LineBreaks(), 0
     with path.open("rb") as file:
         start = file.read(4)
@@ -93,6 +94,7 @@ def scan(path: Path, source: Source) -> Scan:
         line_count=breaks.feeds,
         ends_with_newline=breaks.last in ("\n", "\r", b"\n", b"\r"),
         encoding=encoding,
+        stamp=stamp,
         has_lone_returns=breaks.returns > breaks.pairs,
         has_mixed_breaks=0 < breaks.returns and 0 < breaks.feeds and not breaks.returns == breaks.pairs == breaks.feeds,
     )
@@ -377,7 +379,7 @@ def _records(path: Path, source: Source) -> Iterator[_Record]:
         taken.clear()
 
 
-def is_unchanged(path: Path, before: os.stat_result) -> bool:
-    """Whether the file is still the one that was looked at."""
-    after = path.stat()
-    return (after.st_size, after.st_mtime_ns, after.st_ino) == (before.st_size, before.st_mtime_ns, before.st_ino)
+def stamp_of(path: Path) -> tuple[int, int, int]:
+    """Size, time of change and inode: another one, and the file is not the one that was looked at."""
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns, found.st_ino

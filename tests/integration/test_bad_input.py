@@ -169,7 +169,7 @@ def test_an_unreadable_file_that_was_mended_is_another_file(workspace, tmp_path,
 def test_an_unreadable_file_is_taken_once_its_source_can_read_it(workspace, tmp_path, now):
     path = write(tmp_path / "consent.csv", GOOD.replace("granted", "granté").encode("latin-1"))
     assert ingest(workspace, [path], now=now).exit_code == 10
-    yaml = "name: canonical\ndescription: d\nencoding: latin-1\nfiles: [{match: 'consent*.csv', feeds: [consent]}]\n"
+    yaml = "name: canonical\ndescription: d\nencoding: latin-1\nfiles: [{match: 'consent*.csv', feeds: [consent]}, {match: 'patient*.csv', feeds: [patient]}]\n"
     write(workspace.root / "sources" / "canonical.yaml", yaml)
     (outcome,) = ingest(workspace, [path], now=now).files
     assert (outcome.status, outcome.file_id) == ("held", 1)  # it is read now, and its words are none of the list

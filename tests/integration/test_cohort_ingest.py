@@ -64,7 +64,7 @@ def test_the_quarantine_keeps_the_original_text_of_each_refused_record(ingested)
     workspace, _, summary = ingested
     file = next(f for f in summary.files if f.file_name == "symptom_report.csv")
     lines = (workspace.root / "archive" / "canonical" / file.sha256).read_text().splitlines()
-    kept = pq.read_table(workspace.root / "quarantine" / f"canonical-{file.sha256}.parquet").to_pylist()
+    kept = pq.read_table(workspace.root / "quarantine" / f"canonical-{file.file_key}.parquet").to_pylist()
     assert kept
     for entry in kept:
         assert entry["original"] == lines[entry["record_number"]]

@@ -8,6 +8,7 @@ from canonical import admit_batches, csv_text, prepare, quarantined, query, reco
 
 from flows.pipeline import ingest
 from flows.warehouse import snapshot
+from schemas.contract import contract, required_names
 
 CONSENTS = [record("consent", str(n)) for n in range(20)]
 
@@ -113,7 +114,7 @@ def test_ops_quarantine_and_the_kept_originals_agree(workspace, tmp_path):
     path = write_csv(tmp_path / "fall_report.csv", rows)
     candidate = prepare(workspace, path)
     admit_batches(workspace, [[path]])
-    kept = quarantined(workspace, candidate.prepared)
+    kept = quarantined(workspace, candidate)
     listed = query(workspace, "SELECT record_number, table_name, rule, column_name, action FROM ops.quarantine")
     assert Counter(listed) == Counter(
         (r["record_number"], r["table_name"], r["rule"], r["column_name"], r["action"]) for r in kept
@@ -152,3 +153,44 @@ def test_ids_of_the_source_stand_nowhere_in_the_warehouse(workspace, tmp_path, n
     with snapshot(workspace) as con:
         for schema, table in con.execute("SELECT schema_name, table_name FROM duckdb_tables()").fetchall():
             assert "canary" not in repr(con.execute(f'SELECT * FROM "{schema}"."{table}"').fetchall())
+
+
+def test_the_same_bytes_for_two_tables_are_two_files(workspace, now):
+    # Tombstones need no content: an export may give one list of them for several tables.
+    columns = ["source_record_id", "source_updated_at", "is_deleted"]
+    columns += [name for table in ("fall_report", "relapse") for name in required_names(contract(table).delivered_columns)]
+    header = ",".join(dict.fromkeys(columns))
+    row = "x1,2025-06-01T00:00:00Z,true" + "," * (header.count(",") - 2)
+    landing = workspace.folder("landing", "canonical")
+    files = [write(landing / name, f"{header}\n{row}\n") for name in ("fall_report.csv", "relapse.csv")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    summary = ingest(workspace, now=now)
+    assert [(f.status, f.counts["admitted_count"]) for f in summary.files] == [("admitted", 1), ("admitted", 1)]
+
+
+def test_a_file_that_changes_while_it_is_read_waits_and_the_others_go_on(workspace, now, monkeypatch):
+    from flows.errors import TransientError
+    from flows.stages import prepare
+
+    landing = workspace.folder("landing", "canonical")
+    head = "source_record_id,source_patient_id,source_updated_at,is_deleted,scope,status,effective_at"
+    for name in ("growing", "whole"):
+        write(landing / f"consent-{name}.csv", f"{head}\n{name},p1,,,research,granted,2025-01-01T00:00:00Z\n")
+    real = prepare.reading.stamp_of
+    monkeypatch.setattr(prepare.reading, "stamp_of", lambda path: (0, 0, 0) if "growing" in path.name and "prepare_file" in callers() else real(path))
+    summary = ingest(workspace, now=now)
+    assert {f.file_name: f.status for f in summary.files} == {"consent-growing.csv": "deferred", "consent-whole.csv": "admitted"}
+    assert summary.exit_code == TransientError.exit_code
+    assert [path.name for path in landing.iterdir()] == ["consent-growing.csv"]
+    monkeypatch.undo()
+    assert [f.status for f in ingest(workspace, now=now).files] == ["admitted"]
+
+
+def callers():
+    import sys
+
+    frame, names = sys._getframe(1), set()
+    while frame:
+        names.add(frame.f_code.co_name)
+        frame = frame.f_back
+    return names

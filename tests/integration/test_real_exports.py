@@ -100,7 +100,7 @@ def test_notes_and_device_measures_are_out_of_scope(loaded, real_exports):
 def test_fragments_of_damaged_reviews_are_refused_with_their_line(loaded, real_exports):
     workspace, first, _, _ = loaded
     path = real_exports / FILES["druglib"]
-    kept = workspace.root / "quarantine" / quarantine_name("druglib", first["druglib"].files[0].sha256)
+    kept = workspace.root / "quarantine" / quarantine_name("druglib", first["druglib"].files[0].file_key)
     lines = path.read_bytes().decode().split("\n")
     found = duckdb.sql(
         f"SELECT DISTINCT record_number, line, original FROM read_parquet({literal(str(kept))}) WHERE action = 'refuse' ORDER BY 1"

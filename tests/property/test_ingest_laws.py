@@ -267,7 +267,7 @@ def test_every_record_is_accounted_for_and_every_refused_one_is_kept_as_it_was(e
         disposed = ("admitted_count", "unchanged_count", "duplicate_count", "quarantined_count", "out_of_scope_count")
         assert counts["read_count"] == sum(counts[name] for name in disposed)
 
-        kept = quarantined(workspace, candidate.prepared)
+        kept = quarantined(workspace, candidate)
         refused = {row["record_number"] for row in kept if row["action"] == "refuse"}
         assert len(refused) == counts["quarantined_count"]
         assert refused == {number for number, fields in enumerate(oracle, start=1) if is_refused(fields)}

@@ -16,7 +16,7 @@ COMMON = {
 
 def admitted(file_id, batch_id, read, admitted_count, quarantined):
     return COMMON | {
-        "file_id": file_id, "sha256": f"h{file_id}", "file_name": "x.csv", "status": "admitted", "batch_id": batch_id, "decided_at": DECIDED,
+        "file_id": file_id, "sha256": f"h{file_id}", "file_key": f"h{file_id}", "file_name": "x.csv", "status": "admitted", "batch_id": batch_id, "decided_at": DECIDED,
         "read_count": read, "independent_count": read, "admitted_count": admitted_count, "unchanged_count": 0, "duplicate_count": 0,
         "quarantined_count": quarantined, "out_of_scope_count": 0,
     }  # fmt: skip

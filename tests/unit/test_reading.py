@@ -232,7 +232,7 @@ def faults(workspace, text: str) -> list[tuple]:
     candidate = prepare(workspace, path)
     return [
         (row["record_number"], row["line"], row["rule"], row["original"])
-        for row in quarantined(workspace, candidate.prepared)
+        for row in quarantined(workspace, candidate)
     ]
 
 

@@ -14,7 +14,7 @@ def judge(workspace):
         rows = [record(table, str(n), **row) for n, row in enumerate(said, start=1)]
         path = write_csv(workspace.root.parent / f"{table}.csv", rows, delimiter=source.delimiter)
         candidate = prepare(workspace, path, source, now)
-        kept = quarantined(workspace, candidate.prepared)
+        kept = quarantined(workspace, candidate)
         return spooled(candidate, table), [(row["record_number"], row["rule"], row["action"]) for row in kept]
 
     return run

@@ -1,10 +1,12 @@
--- Every file that ever landed: (source_system, sha256) is the file.  Grain: file_id.
+-- Every file that ever landed: (source_system, file_key) is the file, where file_key is
+-- the hash of its bytes and, where its name says a table or a time, a mark of that.  Grain: file_id.
 -- status: admitted; held until an operator admits or refuses it; refused by one; unreadable.
 -- read = admitted + unchanged + duplicate + quarantined + out_of_scope wherever status is admitted.
 CREATE TABLE IF NOT EXISTS ops.file (
     file_id INTEGER NOT NULL,
     source_system VARCHAR NOT NULL,
     sha256 VARCHAR NOT NULL,
+    file_key VARCHAR NOT NULL,
     file_name VARCHAR NOT NULL,
     byte_count BIGINT NOT NULL,
     status VARCHAR NOT NULL,
