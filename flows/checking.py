@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from flows.errors import HeldError, NotFoundError, UnreadableError
+from flows.errors import HeldError, UnreadableError
 from flows.settings import Settings
 from flows.stages import reading
 from flows.stages.gate import tolerance
-from flows.stages.land import known_source
+from flows.stages.land import existing_file, known_source, known_sources
 from flows.stages.prepare import Prepared, prepare_file
-from schemas.sources import Source, sources
+from schemas.sources import Source
 
 _LINES_SHOWN = 5
 
@@ -46,10 +46,9 @@ class Verdict:
 
 def check_files(paths: list[Path], source_name: str, own_sources: Path | None, now: datetime) -> list[Verdict]:
     """The verdict on each file. Raises NotFoundError if one is missing, UsageError if the source is unknown."""
-    source = known_source(sources(own_sources), source_name)
+    source = known_source(known_sources(own_sources), source_name)
     for path in paths:
-        if not path.is_file():
-            raise NotFoundError(f"{path}: no such file.")
+        existing_file(path)
     return [_check(path, source, now) for path in paths]
 
 
@@ -63,7 +62,7 @@ def _check(path: Path, source: Source, now: datetime) -> Verdict:
                 path, path.name, scanned, source, secrets.token_bytes(32), now, Path(folder) / "spool", quarantine, Settings()
             )
         except UnreadableError as error:
-            return Verdict(path.name, error.exit_code, f"unreadable. {error}")
+            return Verdict(path.name, error.exit_code, str(error).removeprefix(f"{path.name}: "))
         faults = _faults(quarantine)
     return _verdict(path.name, prepared, faults, tolerance(source, prepared))
 

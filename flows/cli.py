@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from dataclasses import asdict, is_dataclass
-from datetime import date, datetime, timezone
+from datetime import date, datetime, time, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from flows.errors import PipelineError
+from flows.errors import PipelineError, UsageError
 
 if TYPE_CHECKING:
     from flows.settings import Workspace
@@ -52,16 +53,22 @@ def main() -> None:
     """Run the command; a PipelineError becomes one message and its exit code."""
     try:
         app()
-    except PipelineError as error:
-        if _Options.json:
-            print(json.dumps({"error": str(error), "exit_code": error.exit_code}))
-        else:
-            _say(f"outcomes: {error}")
-        sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader of our output has seen enough; Python must not try to flush once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except PipelineError as error:
+        _fail(str(error), error.exit_code)
+    except OSError as error:
+        _fail(f"{error.filename or 'the system'}: {error.strerror or error}", PipelineError.exit_code)
+
+
+def _fail(message: str, exit_code: int) -> NoReturn:
+    if _Options.json:
+        print(json.dumps({"error": message, "exit_code": exit_code}))
+    else:
+        _say(f"outcomes: {message}")
+    sys.exit(exit_code)
 
 
 @app.command()
@@ -91,7 +98,8 @@ def demo(
     root, bin_folder = folder.resolve(), Path(sys.executable).parent
     print(f"\nreport     {made.report.page}")
     print(f"DuckDB     {root / 'published' / 'outcomes.duckdb'}   ({bin_folder / 'outcomes'} --workspace {folder} query \"FROM core.patient LIMIT 5\")")
-    print(f"flow runs  PREFECT_HOME={root / 'prefect'} {bin_folder / 'prefect'} server start   (then http://127.0.0.1:4200)")
+    quiet = "DO_NOT_TRACK=1 PREFECT_SERVER_ANALYTICS_ENABLED=false"
+    print(f"flow runs  {quiet} PREFECT_HOME={root / 'prefect'} {bin_folder / 'prefect'} server start   (then http://127.0.0.1:4200)")
 
 
 @app.command()
@@ -120,6 +128,8 @@ def ingest(
     again: Annotated[int | None, typer.Option(metavar="FILE_ID", help="Take this file anew from the archive")] = None,
 ) -> None:
     """Take files into the warehouse: land, prepare, gate, admit, publish."""
+    if again is not None and files:
+        raise UsageError("--again takes a file from the archive: name no other files with it.")
     workspace = _workspace()
     if _is_tracked():
         from flows import deployed
@@ -141,18 +151,21 @@ def ingest(
 
 
 @app.command()
-def report() -> None:
+def report(
+    on: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day that windows, ages and consent are taken at; today if not given")] = None,
+) -> None:
     """Build the marts, release what may leave, write the pages and publish."""
+    as_of_at = datetime.combine(on, time.max, timezone.utc) if on else None
     workspace = _workspace()
     if _is_tracked():
         from flows import deployed
 
-        summary = deployed.report(workspace.root, reason="by hand")
+        summary = deployed.report(workspace.root, reason="by hand", as_of_at=as_of_at)
         deployed.send_rest()
     else:
         from flows import pipeline
 
-        summary = pipeline.report(workspace, now=_now())
+        summary = pipeline.report(workspace, now=_now(), as_of_at=as_of_at)
     hidden = f"{summary.suppressed_count:,} of {summary.cell_count:,} figures are suppressed"
     _tell(summary, f"Report {summary.release_id}, as of batch {summary.as_of_batch}: {summary.page}\n{hidden}.")
 
@@ -180,28 +193,33 @@ def query(sql: Annotated[str, typer.Argument(help="One SELECT, in DuckDB's SQL")
     from flows.status import run_query
 
     columns, rows = run_query(_workspace(), sql)
-    if _Options.json:
-        _print_json([dict(zip(columns, row, strict=True)) for row in rows])
-    else:
-        _table(None, columns, [["" if v is None else str(v) for v in row] for row in rows])
+    _show([dict(zip(columns, row, strict=True)) for row in rows])
 
 
 @app.command()
-def dictionary(table: Annotated[str | None, typer.Argument(help="Only this table")] = None) -> None:
-    """Describe every column: type, unit, allowed values, meaning."""
+def dictionary(
+    name: Annotated[str | None, typer.Argument(help="Only this table, or a code list such as symptom")] = None,
+    export: Annotated[bool, typer.Option("--export", help="The columns of a canonical export instead of those of `core`")] = False,
+) -> None:
+    """Describe every column: type, unit, allowed values, meaning; or list the codes of a code list."""
     from flows.errors import NotFoundError
-    from schemas.contract import TABLES, contract
+    from schemas.codes import code_list
+    from schemas.contract import TABLES, code_lists, contract
 
-    if table is not None and table not in TABLES:
-        raise NotFoundError(f"no table '{table}'. There are: {', '.join(TABLES)}")
-    entries = [entry for name in ([table] if table else TABLES) for entry in contract(name).dictionary()]
-    if _Options.json:
-        _print_json(entries)
+    if name in code_lists():
+        codes = [{"code": c.code, "label": c.label, "definition": c.definition, "synonyms": ", ".join(c.synonyms)} for c in code_list(name).codes]
+        _show(codes, f"Code list '{name}'. Labels and synonyms are read too, in any case and spacing.")
         return
-    for name in [table] if table else TABLES:
-        agreed = contract(name)
-        rows = [[e["column"], e["type"], e["unit"], e["allowed"], e["description"]] for e in agreed.dictionary()]
-        _table(f"core.{name}: {agreed.description} Grain: {agreed.grain}.", ["column", "type", "unit", "allowed", "meaning"], rows)
+    if name is not None and name not in TABLES:
+        raise NotFoundError(f"no table or code list '{name}'. There are: {', '.join((*TABLES, *code_lists()))}")
+    agreed = [contract(table) for table in ([name] if name else TABLES)]
+    if _Options.json:
+        _print_json([entry for c in agreed for entry in (c.export_dictionary() if export else c.dictionary())])
+        return
+    for c in agreed:
+        entries = c.export_dictionary() if export else c.dictionary()
+        title = f"{c.table}.csv" if export else f"core.{c.table}"
+        _show([{k: v for k, v in entry.items() if k != "table"} for entry in entries], f"{title}: {c.description} Grain: {c.grain}.")
 
 
 @quarantine_app.command("list")
@@ -281,6 +299,8 @@ def batch_refuse(file_id: FileId, reason: Annotated[str, typer.Option(help="Why;
 def _decide(file_id: int, reason: str, *, is_admitted: bool) -> None:
     from flows import pipeline
 
+    if not reason.strip():
+        raise UsageError("say why with --reason: it goes into the ledger.")
     outcome = pipeline.decide(_workspace(), file_id, is_admitted=is_admitted, reason=reason, now=_now())
     if _Options.json:
         _print_json(outcome)
@@ -329,21 +349,42 @@ def _show_files(files: list[FileOutcome]) -> None:
 _COUNTS = ("read_count", "admitted_count", "unchanged_count", "duplicate_count", "quarantined_count", "out_of_scope_count")
 
 
+def _show(rows: list[dict[str, Any]], title: str | None = None) -> None:
+    """Rows as JSON or as a table."""
+    if _Options.json:
+        _print_json(rows)
+    elif rows:
+        _table(title, list(rows[0]), [["" if v is None else str(v) for v in row.values()] for row in rows])
+    else:
+        print("No rows.")
+
+
+# A table that needs more than this share over the terminal's width is printed record by record.
+_STILL_READABLE = 2
+
+
 def _table(title: str | None, columns: list[str], rows: list[list[str]]) -> None:
-    """A table for people: as wide as the terminal, and as wide as it needs where the output is a file."""
+    """A table for people, as wide as it needs; record by record where the terminal is far too narrow for it."""
     from rich import box
     from rich.console import Console
+    from rich.measure import Measurement
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(width=None if sys.stdout.isatty() else 240, soft_wrap=False)
     table = Table(title=Text(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for place, name in enumerate(columns):
         is_number = bool(rows) and all(_is_number(row[place]) for row in rows)
         table.add_column(Text(_plain(name)), justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(_plain(cell)) for cell in row))
-    console.print(table)
+    wide = Console(width=10_000)
+    needed = Measurement.get(wide, wide.options, table).maximum
+    console = Console(width=None if sys.stdout.isatty() else max(needed, 80))
+    if needed > console.width * _STILL_READABLE:
+        for row in rows:
+            print("\n".join(f"{name:24} {_plain(cell)}" for name, cell in zip(columns, row, strict=True)), end="\n\n")
+    else:
+        console.print(table)
 
 
 def _is_number(text: str) -> bool:
@@ -367,7 +408,16 @@ def _say(sentence: str) -> None:
 
 
 def _print_json(found: Any) -> None:
-    print(json.dumps(found, default=_jsonable, ensure_ascii=False, indent=2))
+    print(json.dumps(_finite(found), default=_jsonable, ensure_ascii=False, indent=2, allow_nan=False))
+
+
+def _finite(found: Any) -> Any:
+    """JSON has no word for what is not a number, so it becomes null."""
+    if isinstance(found, float):
+        return found if math.isfinite(found) else None
+    if isinstance(found, dict):
+        return {name: _finite(value) for name, value in found.items()}
+    return [_finite(value) for value in found] if isinstance(found, (list, tuple)) else found
 
 
 def _jsonable(value: Any) -> Any:

@@ -18,7 +18,7 @@ from flows.stages.admit import Candidate, FileOutcome, admit, refuse
 from flows.stages.prepare import prepare_file, quarantine_name
 from flows.stages.release import Release
 from flows.warehouse import snapshot, warehouse, writing
-from schemas.sources import Source, sources
+from schemas.sources import Source
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -89,7 +89,7 @@ def ingest(
     `again` takes the file with that id anew from the archive, after its source or contract changed.
     `done` is told of each file as it is prepared. One file's fault never stops the others.
     """
-    known_sources = sources(workspace.root / "sources")
+    known_sources = land.known_sources(workspace.root / "sources")
     _check_space(workspace)
     if again is not None:
         landed = [_from_archive(workspace, again)]
@@ -165,7 +165,7 @@ def decide(workspace: Workspace, file_id: int, *, is_admitted: bool, reason: str
     Raises NotFoundError if there is no such file, UsageError if it is not held.
     """
     _held_file(workspace, file_id)
-    known_sources = sources(workspace.root / "sources")
+    known_sources = land.known_sources(workspace.root / "sources")
     if is_admitted:
         landed = _from_archive(workspace, file_id)
         source = known_sources[landed.source_name]

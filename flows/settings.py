@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import tomllib
@@ -73,6 +74,10 @@ class Workspace:
         path.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
         return path
 
+    def key_mark(self) -> str:
+        """A mark of the key, of no use without it, by which a warehouse knows the key its pseudonyms were made with."""
+        return hashlib.sha256(b"outcomes key mark" + self.key()).hexdigest()[:16]
+
     def key(self) -> bytes:
         """The secret that turns source ids into pseudonyms: `OUTCOMES_KEY` (hex), else the file `key`.
 
@@ -100,9 +105,12 @@ class Workspace:
 def create_workspace(root: Path) -> Workspace:
     """Make a workspace in a folder that is empty or does not exist yet. Raises UsageError if it holds something."""
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise UsageError(f"{root}: not an empty folder. Name a new one.")
-    root.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
-    root.chmod(_PRIVATE_FOLDER)
+        raise UsageError(f"{root}: not an empty folder. Name another one.")
+    try:
+        root.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+        root.chmod(_PRIVATE_FOLDER)
+    except OSError as error:
+        raise UsageError(f"{root}: cannot be made a workspace: {error.strerror}.") from error
     for name in _FOLDERS:
         (root / name).mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
     if KEY_VARIABLE not in os.environ:

@@ -11,6 +11,7 @@ import duckdb
 
 from flows.errors import NotFoundError, UsageError
 from flows.settings import Workspace
+from flows.stages import land
 from flows.warehouse import lock_holder, scratch, snapshot
 from schemas.quoting import literal
 from sql import statement
@@ -65,19 +66,21 @@ class Status:
     files: list[FileLine] = field(default_factory=list)
     open_tokens: list[OpenToken] = field(default_factory=list)
     release: ReleaseLine | None = None
+    strays: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         """The status in sentences."""
         found = [f"workspace  {self.workspace}"]
         if self.writer:
             found.append(f"writer     {self.writer}")
-        found.append(f"landing    {self.pending_count:,} files wait" if self.pending_count else "landing    nothing waits")
+        found.append(f"landing    {_counted(self.pending_count, 'file')} to take" if self.pending_count else "landing    nothing waits")
+        found += [f"landing    {name}: in no folder of a known source, so never taken" for name in self.strays]
         if not self.is_published:
             return [*found, "published  nothing yet. Run: outcomes ingest"]
         counts = ", ".join(f"{count:,} {status}" for status, count in self.file_counts.items()) or "none"
-        found.append(f"files      {counts}, in {self.batch_count:,} batches")
+        found.append(f"files      {counts}, in {_counted(self.batch_count, 'batch', 'batches')}")
         if self.waiting_count:
-            found.append(f"waiting    {self.waiting_count:,} admitted records whose patient or episode has not come yet")
+            found.append(f"waiting    {_counted(self.waiting_count, 'record')} whose patient or episode has not come yet (ops.waiting)")
         if self.release:
             found.append(f"report     {self.release.release_id}, as of batch {self.release.as_of_batch} at {self.release.as_of_at:%Y-%m-%d %H:%M} UTC, {self.release.status}")
         else:
@@ -96,13 +99,19 @@ class Status:
         ]
 
 
+def _counted(number: int, thing: str, things: str = "") -> str:
+    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
+
+
 def read_status(workspace: Workspace) -> Status:
     """Where the workspace stands, without opening the live file."""
     landing = workspace.root / "landing"
-    pending = sum(1 for path in landing.glob("*/*") if path.is_file() and not path.name.startswith("."))
+    known = land.known_sources(workspace.root / "sources")
+    pending = len(land.pending(workspace, known))
+    strays = [str(path.relative_to(landing)) for path in sorted(landing.iterdir()) if path.name not in known] if landing.is_dir() else []
     writer = lock_holder(workspace)
     if not workspace.snapshot.is_file():
-        return Status(str(workspace.root), writer, pending, False)
+        return Status(str(workspace.root), writer, pending, False, strays=strays)
     with snapshot(workspace) as con:
         (batch_count,) = con.execute("SELECT count(*) FROM ops.batch").fetchone() or (0,)
         counts = dict(con.execute("SELECT status, count(*) FROM ops.file GROUP BY ALL ORDER BY status").fetchall())
@@ -111,7 +120,7 @@ def read_status(workspace: Workspace) -> Status:
         (waiting,) = con.execute("SELECT coalesce(sum(record_count), 0)::BIGINT FROM ops.waiting").fetchone() or (0,)
         last = con.execute("SELECT release_id, as_of_batch, as_of_at, status FROM ops.release ORDER BY release_id DESC LIMIT 1").fetchone()
     return Status(
-        str(workspace.root), writer, pending, True, batch_count, counts, waiting, files, tokens, ReleaseLine(*last) if last else None
+        str(workspace.root), writer, pending, True, batch_count, counts, waiting, files, tokens, ReleaseLine(*last) if last else None, strays
     )
 
 
@@ -119,10 +128,17 @@ def run_query(workspace: Workspace, sql: str) -> tuple[list[str], list[tuple[Any
     """Column names and rows of one statement on the published file. Raises UsageError if DuckDB does not take it."""
     with snapshot(workspace) as con:
         try:
+            if not duckdb.extract_statements(sql):
+                raise UsageError("the query is empty. Write one SELECT.")
             result = con.execute(sql)
-            return [column[0] for column in result.description or ()], result.fetchall()
+            return _distinct([column[0] for column in result.description or ()]), result.fetchall()
         except duckdb.Error as error:
             raise UsageError(f"the query failed: {error}") from error
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """The names, later ones of the same name numbered, so that none is lost where they become keys."""
+    return [name if name not in names[:place] else f"{name}_{names[:place].count(name) + 1}" for place, name in enumerate(names)]
 
 
 @dataclass(frozen=True)
@@ -185,6 +201,8 @@ def export_quarantine(workspace: Workspace, file_id: int, to: Path) -> int:
         descriptor = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as error:
         raise UsageError(f"{to}: exists already. Name a new file.") from error
+    except OSError as error:
+        raise UsageError(f"{to}: cannot be written: {error.strerror}.") from error
     with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([f.name for f in fields(QuarantinedRecord)])

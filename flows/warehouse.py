@@ -13,13 +13,13 @@ from pathlib import Path
 
 import duckdb
 
-from flows.errors import NotFoundError, PipelineError, TransientError
+from flows.errors import NotFoundError, PipelineError, TransientError, UsageError
 from flows.settings import Settings, Workspace
 from schemas.contract import Column, Contract, contracts, describe
 from schemas.quoting import literal, quoted
 from sql import statement, statements
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # Extensions are never fetched: what is needed is built into the wheel.
 _OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 
@@ -47,6 +47,7 @@ def snapshot(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
         raise NotFoundError(f"{workspace.snapshot}: nothing is published yet. Run: outcomes ingest")
     config = {**_OFFLINE, "enable_external_access": "false", "lock_configuration": "true"}
     with duckdb.connect(str(workspace.snapshot), read_only=True, config=config) as con:
+        _check_version(con, workspace.snapshot)
         yield con
 
 
@@ -116,8 +117,14 @@ def warehouse(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
             con.execute(statement(path))
         if is_new or not _has_version(con):
             with transaction(con):
-                create_schema(con)
-        _check_version(con, workspace)
+                create_schema(con, workspace.key_mark())
+        _check_version(con, workspace.warehouse)
+        (made_with,) = con.execute("SELECT key_mark FROM ops.version").fetchone() or (None,)
+        if made_with != workspace.key_mark():
+            raise UsageError(
+                f"{workspace.warehouse}: its pseudonyms were made with another key. Put that key back: "
+                "with this one every patient would be counted twice."
+            )
         yield con
 
 
@@ -128,16 +135,16 @@ def _has_version(con: duckdb.DuckDBPyConnection) -> bool:
     return bool(found and found[0])
 
 
-def _check_version(con: duckdb.DuckDBPyConnection, workspace: Workspace) -> None:
+def _check_version(con: duckdb.DuckDBPyConnection, path: Path) -> None:
     (version,) = con.execute("SELECT schema_version FROM ops.version").fetchone() or (None,)
     if version != SCHEMA_VERSION:
         raise PipelineError(
-            f"{workspace.warehouse}: made by another version of the project (schema {version}, this one reads {SCHEMA_VERSION}). "
+            f"{path}: made by another version of the project (schema {version}, this one reads {SCHEMA_VERSION}). "
             "Use that version, or rebuild from archive/."
         )
 
 
-def create_schema(con: duckdb.DuckDBPyConnection) -> None:
+def create_schema(con: duckdb.DuckDBPyConnection, key_mark: str) -> None:
     """All schemas, tables and views of an empty warehouse. The tables of `history` come from the contracts."""
     for path in statements("warehouse/ops"):
         con.execute(statement(path))
@@ -146,7 +153,7 @@ def create_schema(con: duckdb.DuckDBPyConnection) -> None:
         for command in contract.ddl():
             con.execute(command)
     create_views(con)
-    con.execute("INSERT INTO ops.version VALUES ($version, 0)", {"version": SCHEMA_VERSION})
+    con.execute("INSERT INTO ops.version VALUES ($version, 0, $mark)", {"version": SCHEMA_VERSION, "mark": key_mark})
 
 
 def create_views(con: duckdb.DuckDBPyConnection) -> None:

@@ -153,8 +153,8 @@ _KIND = {
     "INTEGER": "a whole number",
     "BIGINT": "a whole number",
     "DOUBLE": "a number",
-    "DATE": "a date in the stated format",
-    "TIMESTAMPTZ": "a time in the stated format",
+    "DATE": "a date in the stated format (YYYY-MM-DD where the source states none)",
+    "TIMESTAMPTZ": "a time in the stated format (ISO 8601 where the source states none)",
     "BOOLEAN": "true or false",
 }
 
@@ -245,6 +245,20 @@ class Contract:
                 found.append({"type": "unexpected_rows_expectation", "kwargs": {"unexpected_rows_query": query, "description": rule.message}})
         return found
 
+    def export_dictionary(self) -> list[dict[str, str]]:
+        """One entry a column of a canonical export: name, whether it must be there, how it is written, allowed values."""
+        return [
+            {
+                "table": self.table,
+                "column": c.delivered_name,
+                "required": "yes" if c.is_required else "",
+                "form": export_form(c),
+                "allowed": allowed_values(c),
+                "description": c.description,
+            }
+            for c in self.delivered_columns
+        ]
+
     def dictionary(self) -> list[dict[str, str]]:
         """One entry a column of `core.<table>`: name, type, unit, allowed values, description."""
         return [
@@ -260,7 +274,27 @@ class Contract:
         ]
 
 
+EXPORT_FORMS = {
+    "TINYINT": "whole number",
+    "SMALLINT": "whole number",
+    "INTEGER": "whole number",
+    "BIGINT": "whole number",
+    "DOUBLE": "number",
+    "DATE": "YYYY-MM-DD",
+    "TIMESTAMPTZ": "ISO 8601, such as 2025-04-24T06:00:00Z",
+    "BOOLEAN": "true or false",
+    "VARCHAR": "text",
+    "UUID": "the source's own id",
+}
 LEDGER_COLUMNS = ("file_id", "admitted_in", "superseded_in")
+
+
+def export_form(column: Column) -> str:
+    """How the column is written in a canonical export."""
+    form = EXPORT_FORMS[column.item_type]
+    if column.has_precision:
+        form += ", YYYY-MM or YYYY"
+    return f"{form}; several are separated by |" if column.is_list else form
 
 
 def allowed_values(column: Column) -> str:
@@ -340,6 +374,12 @@ def contract(table: str) -> Contract:
         rules=rules,
         tolerance=custom.get("tolerance", DEFAULT_TOLERANCE),
     )
+
+
+@cache
+def code_lists() -> tuple[str, ...]:
+    """The names of all code lists that a column refers to."""
+    return tuple(dict.fromkeys(c.code_list for agreed in contracts() for c in agreed.columns if c.code_list))
 
 
 def contracts() -> list[Contract]:

@@ -71,12 +71,13 @@ def admit(
         next_id = _next(con, "SELECT coalesce(max(file_id), 0) + 1 FROM ops.file")
         numbered = []
         for candidate in sorted(new, key=lambda c: c.file_key):
-            known = con.execute(
-                "SELECT file_id FROM ops.file WHERE source_system = $source AND file_key = $key",
-                {"source": source.name, "key": candidate.file_key},
-            ).fetchone()
-            numbered.append((known[0] if known else next_id, candidate))
-            next_id += not known
+            known = _known(con, source, candidate)
+            is_first = known is None or known.status == "admitted"
+            if known is not None and is_first:
+                # What the first take brought stays as it was written: history names its batch and file.
+                con.execute("UPDATE ops.file SET taken_again_as = $new WHERE file_id = $old", {"new": next_id, "old": known.file_id})
+            numbered.append((next_id if known is None or is_first else known.file_id, candidate))
+            next_id += is_first
         ready = [(file_id, c) for file_id, c in numbered if c.prepared is not None and c.verdict != "hold"]
         batch_id = _next(con, "SELECT coalesce(max(batch_id), 0) + 1 FROM ops.batch") if ready else None
         counts: dict[int, dict[str, int]] = {}
@@ -108,20 +109,26 @@ def _unknown(con: duckdb.DuckDBPyConnection, source: Source, candidates: list[Ca
     new: dict[str, Candidate] = {}
     outcomes = []
     for candidate in candidates:
-        known = con.execute(
-            "SELECT file_id, status, reasons, batch_id FROM ops.file WHERE source_system = $source AND file_key = $key",
-            {"source": source.name, "key": candidate.file_key},
-        ).fetchone()
-        if known is None or known[1] == "unreadable" or candidate.is_taken_again:
+        known = _known(con, source, candidate)
+        if known is None or known.status == "unreadable" or candidate.is_taken_again:
             new.setdefault(candidate.file_key, candidate)
         else:
-            file_id, status, reasons, batch_id = known
-            outcomes.append(
-                FileOutcome(
-                    file_id, candidate.file_name, source.name, candidate.sha256, candidate.file_key, status, False, tuple(reasons), batch_id
-                )
-            )
+            outcomes.append(known)
     return list(new.values()), outcomes
+
+
+def _known(con: duckdb.DuckDBPyConnection, source: Source, candidate: Candidate) -> FileOutcome | None:
+    """What the ledger says of the file, by its last take."""
+    found = con.execute(
+        "SELECT file_id, status, reasons, batch_id FROM ops.file WHERE source_system = $source AND file_key = $key AND taken_again_as IS NULL",
+        {"source": source.name, "key": candidate.file_key},
+    ).fetchone()
+    if found is None:
+        return None
+    file_id, status, reasons, batch_id = found
+    return FileOutcome(
+        file_id, candidate.file_name, source.name, candidate.sha256, candidate.file_key, status, False, tuple(reasons), batch_id
+    )
 
 
 def _admit_batch(

@@ -11,7 +11,7 @@ from pathlib import Path
 from flows.errors import NotFoundError, UsageError
 from flows.settings import Workspace
 from flows.stages.reading import sha256_of
-from schemas.sources import Source
+from schemas.sources import Source, SourceError, sources
 
 # Names under which programs write a file that is not whole yet.
 _UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".filepart", "~")
@@ -31,6 +31,14 @@ class Landed:
         return self.name or self.path.name
 
 
+def known_sources(folder: Path | None) -> dict[str, Source]:
+    """All sources, the workspace's own included. Raises UsageError if one of their files cannot be read."""
+    try:
+        return sources(folder)
+    except SourceError as error:
+        raise UsageError(f"a source cannot be read. {error}") from error
+
+
 def known_source(sources: dict[str, Source], name: str) -> Source:
     """The source of that name. Raises UsageError, naming those there are."""
     if name not in sources:
@@ -38,13 +46,20 @@ def known_source(sources: dict[str, Source], name: str) -> Source:
     return sources[name]
 
 
+def existing_file(path: Path) -> None:
+    """Raises NotFoundError if there is no file at that path."""
+    if path.is_dir():
+        raise NotFoundError(f"{path}: a folder, not a file. Name the files in it.")
+    if not path.is_file():
+        raise NotFoundError(f"{path}: no such file.")
+
+
 def copy_in(workspace: Workspace, path: Path, source: Source) -> Landed:
     """Copy a file from anywhere into landing, under a temporary name first; the original is never moved or changed.
 
     Raises NotFoundError if there is no such file, UsageError if its name is none of the source's.
     """
-    if not path.is_file():
-        raise NotFoundError(f"{path}: no such file." if not path.is_dir() else f"{path}: a folder, not a file. Name the files in it.")
+    existing_file(path)
     if source.pattern_for(path.name) is None:
         patterns = ", ".join(pattern.match for pattern in source.files)
         raise UsageError(f"{path.name}: source '{source.name}' takes files named {patterns}. Rename the file, or name its source with --source.")

@@ -320,8 +320,25 @@ class _Preparation:
             fault = str(error).splitlines()[0]
         raise UnreadableError(f"{self.file_name}: the SELECT of source '{self.source.name}' for {agreed.table} does not run: {fault}.")
 
+    def _check_select(self, agreed: Contract, delivered: list[str]) -> None:
+        where = f"{self.file_name}: the SELECT of source '{self.source.name}' for {agreed.table}"
+        if self.source.select(agreed.table) is None:
+            if "source_record_id" not in delivered:
+                raise UnreadableError(
+                    f"{self.file_name}: source '{self.source.name}' has no SELECT for {agreed.table}, and its columns are not those of the "
+                    f"contract. Write sources/{self.source.name}/{agreed.table}.sql."
+                )
+            return
+        if missing := {"record_number", "source_record_id"} - set(delivered):
+            raise UnreadableError(f"{where} does not give {' and '.join(sorted(missing))}. Every row must carry both.")
+        own = {column.delivered_name for column in agreed.delivered_columns} | {"record_number"}
+        own |= {name for name in (self.source.exported_at.column, self.source.patient.column) if name}
+        if unknown := sorted(set(delivered) - own):
+            raise UnreadableError(f"{where} gives columns that the contract does not have: {', '.join(unknown)}. See: outcomes dictionary {agreed.table} --export")
+
     def _judged_rows(self, agreed: Contract, select: str) -> list[RuleResult]:
         delivered = [name for name, *_ in self.con.execute(f"DESCRIBE {select}").fetchall()]
+        self._check_select(agreed, delivered)
         self.con.execute(pseudonym_statement(self.source, delivered, select))
         target = self.spool / f"{agreed.table}.parquet"
         # Rows carry their record's number, so they may be written in any order, which is faster.
@@ -332,6 +349,11 @@ class _Preparation:
         row = quoted(f"{agreed.table}_row")
         self.con.execute(f"CREATE TEMP VIEW {row} AS SELECT * FROM read_parquet({literal(str(target))})")
         (checked,) = self._one(f"SELECT count(*) FROM {row}")
+        if self.source.select(agreed.table) and self._one(f"SELECT count(*) - count(DISTINCT (record_number, record_id)) FROM {row}")[0]:
+            raise UnreadableError(
+                f"{self.file_name}: the SELECT of source '{self.source.name}' for {agreed.table} gives several rows of one record the same "
+                "source_record_id. Give each row its own."
+            )
         failed = dict(self.con.execute(statement("prepare/failed", row=row)).fetchall())
         checks = agreed.row_checks()
         for check in checks:

@@ -198,7 +198,11 @@ def match_header(header: list[str], source: Source, required: set[str], known: s
     if missing := [c.name or f"number {c.position}" for c in declared if c.required and c not in found]:
         raise UnreadableError(
             f"{where}: the header lacks the required column{'s' if len(missing) > 1 else ''} {', '.join(missing)}. "
-            f"It has {len(header)} columns. Export {'them' if len(missing) > 1 else 'it'} too, or check that the right source was named."
+            + (
+                f"It has a single column: is another sign than {source.delimiter!r} between the columns?"
+                if len(header) == 1
+                else f"It has {len(header)} others. Export {'them' if len(missing) > 1 else 'it'} too, or name the right source."
+            )
         )
     # A SELECT may name every column that its source does, also those that this file can do without.
     absent = [c.raw_name for c in source.columns if c not in found and not c.ignore and c.name]

@@ -117,7 +117,7 @@ def test_check_says_what_would_become_of_a_file_and_loads_nothing(outcomes, cons
         (("ingest", "--source", "unheard"), 2, "unknown source 'unheard'"),
         (("quarantine", "show", "99"), 12, "nothing is published yet"),
         (("query", "SELECT 1"), 12, "nothing is published yet"),
-        (("dictionary", "unheard"), 12, "no table 'unheard'"),
+        (("dictionary", "unheard"), 12, "no table or code list 'unheard'"),
     ],
 )
 def test_a_bad_word_gets_one_message_and_its_code(home, outcomes, words, code, message):
@@ -173,3 +173,55 @@ def test_every_command_of_the_readme_exists():
     for command in ("init", "demo", "check", "ingest", "report", "status", "query", "dictionary", "quarantine", "batch"):
         assert command in helped
         assert f"outcomes {command}" in text, f"the README does not name `outcomes {command}`"
+
+
+def test_a_key_that_made_none_of_the_pseudonyms_is_refused(home, outcomes, consents, tmp_path):
+    outcomes("--workspace", home, "ingest", consents)
+    (home / "key").write_text("ab" * 32)
+    more = tmp_path / "consent-more.csv"
+    more.write_text(consents.read_text() + "c99,p99,,,research,granted,2024-01-01T00:00:00Z\n")
+    code, _, err = outcomes("--workspace", home, "ingest", more)
+    assert code == 2
+    assert "made with another key" in err
+
+
+def test_a_file_taken_again_leaves_the_first_take_s_numbers_alone(home, outcomes, consents):
+    outcomes("--workspace", home, "ingest", consents)
+    code, out, _ = outcomes("--workspace", home, "--json", "ingest", "--again", "1")
+    assert (code, json.loads(out)["files"][0]["file_id"]) == (0, 2)
+    _, out, _ = outcomes("--workspace", home, "--json", "query", "SELECT file_id, admitted_count, unchanged_count, taken_again_as FROM ops.file ORDER BY ALL")
+    assert [list(row.values()) for row in json.loads(out)] == [[1, 19, 0, 2], [2, 0, 19, None]]
+
+
+def test_the_columns_of_an_export_and_the_codes_of_a_list_can_be_looked_up(outcomes):
+    _, out, _ = outcomes("--json", "dictionary", "treatment_evaluation", "--export")
+    columns = {e["column"]: e for e in json.loads(out)}
+    assert columns["source_episode_id"]["required"] == "yes"
+    assert columns["evaluated_on"]["form"] == "YYYY-MM-DD"
+    assert columns["side_effect_codes"]["form"] == "text; several are separated by |"
+    _, out, _ = outcomes("--json", "dictionary", "symptom")
+    assert "muscle_weakness" in {entry["code"] for entry in json.loads(out)}
+
+
+def test_a_source_that_cannot_be_read_is_one_message(home, outcomes, consents):
+    (home / "sources" / "broken.yaml").write_text("name: [")
+    code, _, err = outcomes("--workspace", home, "ingest", consents)
+    assert code == 2
+    assert "broken.yaml" in err
+
+
+def test_json_holds_every_column_and_no_nan(home, outcomes, consents):
+    outcomes("--workspace", home, "ingest", consents)
+    _, out, _ = outcomes("--workspace", home, "--json", "query", "SELECT 1 AS a, 2 AS a, 'nan'::DOUBLE AS b")
+    assert json.loads(out) == [{"a": 1, "a_2": 2, "b": None}]
+
+
+def test_a_file_in_no_source_s_folder_is_pointed_out(home, outcomes):
+    (home / "landing" / "loose.csv").write_text("x\n")
+    _, out, _ = outcomes("--workspace", home, "status")
+    assert "loose.csv: in no folder of a known source" in out
+
+
+def test_a_report_can_be_of_the_year_up_to_an_earlier_day(home, outcomes):
+    code, out, _ = outcomes("--workspace", home, "--json", "report", "--on", "2025-09-30")
+    assert (code, json.loads(out)["as_of_at"]) == (0, "2025-09-30T23:59:59.999999+00:00")

@@ -94,5 +94,5 @@ def new_warehouse() -> duckdb.DuckDBPyConnection:
     con.execute("SET TimeZone = 'UTC'")
     for path in statements("macros"):
         con.execute(statement(path))
-    create_schema(con)
+    create_schema(con, "test")
     return con

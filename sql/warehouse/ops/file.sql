@@ -1,6 +1,7 @@
 -- Every file that ever landed: (source_system, file_key) is the file, where file_key is
 -- the hash of its bytes and, where its name says a table or a time, a mark of that.  Grain: file_id.
 -- status: admitted; held until an operator admits or refuses it; refused by one; unreadable.
+-- A file that was taken again from the archive keeps its line, and taken_again_as is the file_id of the new one.
 -- read = admitted + unchanged + duplicate + quarantined + out_of_scope wherever status is admitted.
 CREATE TABLE IF NOT EXISTS ops.file (
     file_id INTEGER NOT NULL,
@@ -23,5 +24,6 @@ CREATE TABLE IF NOT EXISTS ops.file (
     duplicate_count BIGINT,
     quarantined_count BIGINT,
     out_of_scope_count BIGINT,
-    warned_count BIGINT
+    warned_count BIGINT,
+    taken_again_as INTEGER
 )
