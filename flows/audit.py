@@ -34,7 +34,7 @@ from schemas.contract import Contract
 logging.getLogger("great_expectations").setLevel(logging.ERROR)
 
 
-class DuckDBExecutionEngine(SqlAlchemyExecutionEngine):
+class DuckDBExecutionEngine(SqlAlchemyExecutionEngine):  # type: ignore[misc]
     """An engine that keeps its one connection open.
 
     The base class opens a connection for every query and reads the result after closing it; SQLAlchemy rolls back on close,
@@ -50,14 +50,14 @@ class DuckDBExecutionEngine(SqlAlchemyExecutionEngine):
         yield self._kept
 
 
-class DuckDBDatasource(SQLDatasource):
+class DuckDBDatasource(SQLDatasource):  # type: ignore[misc]
     """`context.data_sources.add_duckdb(name=…)`: runs inside an open DuckDB connection, handed over by `open_connection`."""
 
     type: Literal["duckdb"] = "duckdb"  # type: ignore[assignment]
     connection_string: str = "duckdb:///:memory:"
 
     @property
-    def execution_engine_type(self) -> type[SqlAlchemyExecutionEngine]:
+    def execution_engine_type(self) -> Any:
         return DuckDBExecutionEngine
 
     def _create_engine(self) -> sqlalchemy.Engine:
@@ -73,12 +73,13 @@ class DuckDBDatasource(SQLDatasource):
             setattr(engine.dialect, step, lambda *_: None)
         return engine
 
-    def get_execution_engine(self) -> SqlAlchemyExecutionEngine:
+    def get_execution_engine(self) -> Any:
         # The base class would build a second engine from the connection string, which sees none of our tables.
         current = self.get_engine()
-        if self._execution_engine is None or self._execution_engine.engine is not current:
-            self._execution_engine = DuckDBExecutionEngine(engine=current)
-        return self._execution_engine
+        kept: Any = self._execution_engine
+        if kept is None or kept.engine is not current:
+            kept = self._execution_engine = DuckDBExecutionEngine(engine=current)
+        return kept
 
 
 # The connection that a datasource made now is to work in. Pydantic models take no such thing as a field.

@@ -51,6 +51,8 @@ def options(
 
 def main() -> None:
     """Run the command; a PipelineError becomes one message and its exit code."""
+    # Whatever is written, by whichever library or child, is for the owner's eyes.
+    os.umask(0o077)
     try:
         app()
     except BrokenPipeError:

@@ -45,7 +45,8 @@ class TrackedRun:
         self.workers = workers
 
     def call(self, stage: Callable[..., Result], *args: Any) -> Result:
-        return task(name=stage.__name__.replace("_", "-"), **_OPTIONS)(stage)(*args)
+        tracked: Callable[..., Result] = task(name=stage.__name__.replace("_", "-"), **_OPTIONS)(stage)
+        return tracked(*args)
 
     def map(self, stage: Callable[[Item], Result], items: Sequence[Item], done: Callable[[Result], None] | None = None) -> list[Result]:
         size = max(1, -(-len(items) // (self.workers * _CHUNKS_A_WORKER)))
@@ -81,7 +82,7 @@ def _now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-@flow(name="ingest", flow_run_name="ingest: {reason}", task_runner=ThreadPoolTaskRunner(max_workers=4), persist_result=False)  # type: ignore[arg-type]
+@flow(name="ingest", flow_run_name="ingest: {reason}", task_runner=ThreadPoolTaskRunner(max_workers=4), persist_result=False)
 def ingest(
     workspace: Path,
     files: list[Path] | None = None,

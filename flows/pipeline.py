@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,11 +11,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import duckdb
+
 from flows.errors import HeldError, NotFoundError, PipelineError, TransientError, UnreadableError, UsageError
 from flows.settings import Workspace
 from flows.stages import build, gate, land, publish, reading
 from flows.stages import release as release_stage
-from flows.stages.admit import Candidate, FileOutcome, admit, refuse
+from flows.stages.admit import Candidate, FileOutcome, admit, record_source, refuse, unknown
 from flows.stages.prepare import prepare_file, quarantine_name
 from flows.stages.release import Release
 from flows.warehouse import snapshot, warehouse, writing
@@ -82,7 +85,7 @@ def ingest(
     now: datetime,
     run: Run = PLAIN,
     again: int | None = None,
-    done: Callable[[Candidate], None] | None = None,
+    done: Callable[[Candidate | None], None] | None = None,
 ) -> IngestSummary:
     """Take the named files, or everything that waits in landing; admit what passes, publish if anything changed.
 
@@ -102,10 +105,13 @@ def ingest(
     if landed:
         gate.warm_up()
 
-    def take(file: land.Landed) -> Candidate:
-        return prepare_landed(workspace, file, known_sources[file.source_name], taken, now, is_again=again is not None)
+    def take(file: land.Landed) -> Candidate | None:
+        claimed = file if again is not None else land.claim(workspace, file)
+        if claimed is None:
+            return None
+        return prepare_landed(workspace, claimed, known_sources[file.source_name], taken, now, is_again=again is not None)
 
-    candidates = run.map(take, landed, done)
+    candidates = [found for found in run.map(take, landed, done) if found is not None]
     return run.call(settle, workspace, known_sources, candidates, now)
 
 
@@ -114,11 +120,12 @@ def prepare_landed(
 ) -> Candidate:
     """One landed file on its way to the warehouse: prepared, known already, unreadable or put off, with the reason."""
     name = landed.file_name
-    size = landed.path.stat().st_size
+    stamp = reading.stamp_of(landed.path)
 
     def candidate(digest: str) -> Candidate:
         key = land.file_key(source, name, digest)
-        return Candidate(landed, digest, key, name, size, workspace.folder("spool", source.name) / key, is_taken_again=is_again)
+        spool = workspace.folder("spool", source.name) / key
+        return Candidate(landed, digest, key, name, stamp[0], spool, is_taken_again=is_again, stamp=stamp)
 
     try:
         scanned = reading.scan(landed.path, source)
@@ -135,28 +142,35 @@ def prepare_landed(
 
 
 def settle(workspace: Workspace, known_sources: dict[str, Source], candidates: list[Candidate], now: datetime) -> IngestSummary:
-    """Gate, admit and publish, under the writer's lock. What is put off stays in landing."""
+    """Gate, admit, publish and archive, under the writer's lock. What is put off stays in landing."""
     deferred = [c for c in candidates if c.deferred is not None]
-    candidates = [c for c in candidates if c.deferred is None]
+    ready = [c for c in candidates if c.deferred is None]
     outcomes: list[FileOutcome] = []
     with writing(workspace, "outcomes ingest"):
         with warehouse(workspace) as con:
-            for name in dict.fromkeys(c.landed.source_name for c in candidates):
-                source = known_sources[name]
-                judged = gate.judge(con, source, [c for c in candidates if c.landed.source_name == name], workspace)
-                outcomes += admit(con, source, judged, workspace.folder("quarantine"), now)
+            for name in dict.fromkeys(c.landed.source_name for c in ready):
+                outcomes += _settle_source(con, workspace, known_sources[name], [c for c in ready if c.landed.source_name == name], now)
         is_stale = _is_stale(workspace, outcomes)
         if is_stale:
             publish.publish(workspace, now)
-    statuses = {(o.source_system, o.file_key): o.status for o in outcomes}
-    for candidate in candidates:
-        land.archive(workspace, candidate.landed, candidate.sha256)
-        if statuses.get((candidate.landed.source_name, candidate.file_key)) != "held":
-            shutil.rmtree(candidate.spool, ignore_errors=True)
-    outcomes += [
-        FileOutcome(0, c.file_name, c.landed.source_name, "", "", "deferred", True, (c.deferred or "",)) for c in deferred
-    ]
+        statuses = {(o.source_system, o.file_key): o.status for o in outcomes}
+        for candidate in ready:
+            land.archive(workspace, candidate.landed, candidate.sha256, candidate.stamp)
+            if statuses.get((candidate.landed.source_name, candidate.file_key)) != "held":
+                shutil.rmtree(candidate.spool, ignore_errors=True)
+        for candidate in deferred:
+            land.release_claim(candidate.landed)
+        land.sweep(workspace)
+    outcomes += [FileOutcome(0, c.file_name, c.landed.source_name, "", "", "deferred", True, (c.deferred or "",)) for c in deferred]
     return IngestSummary(outcomes, is_stale)
+
+
+def _settle_source(
+    con: duckdb.DuckDBPyConnection, workspace: Workspace, source: Source, candidates: list[Candidate], now: datetime
+) -> list[FileOutcome]:
+    # Another run may have admitted the same file since it was prepared here, and have removed its spool.
+    new, known = unknown(con, source, candidates)
+    return known + admit(con, source, gate.judge(con, source, new, workspace), workspace.folder("quarantine"), now)
 
 
 def decide(workspace: Workspace, file_id: int, *, is_admitted: bool, reason: str, now: datetime) -> FileOutcome:
@@ -218,6 +232,10 @@ def draft(workspace: Workspace, as_of_at: datetime, now: datetime) -> Release:
     """Build and release under the writer's lock, then publish the file that holds both."""
     with writing(workspace, "outcomes report"):
         with warehouse(workspace) as con:
+            known_sources = land.known_sources(workspace.root / "sources")
+            for (name,) in con.execute("SELECT source_system FROM ops.source").fetchall():
+                if name in known_sources:
+                    record_source(con, known_sources[name])
             (as_of_batch,) = con.execute("SELECT coalesce(max(batch_id), 0) FROM ops.batch").fetchone() or (0,)
             build.build(con, as_of_batch, as_of_at)
             cell = workspace.settings.minimum_cell
@@ -247,8 +265,9 @@ def _ledger(workspace: Workspace) -> set[tuple[str, str]]:
     """(source, hash) of the files the published ledger knows and need not be read again. A hint: admission asks the real one."""
     if not workspace.snapshot.is_file():
         return set()
-    with snapshot(workspace) as con:
+    with contextlib.suppress(PipelineError), snapshot(workspace) as con:
         return set(con.execute("SELECT source_system, file_key FROM ops.file WHERE status <> 'unreadable'").fetchall())
+    return set()
 
 
 def _from_archive(workspace: Workspace, file_id: int) -> land.Landed:
@@ -257,14 +276,18 @@ def _from_archive(workspace: Workspace, file_id: int) -> land.Landed:
     if found is None:
         raise NotFoundError(f"no file with id {file_id}. See: outcomes batch list")
     source_name, digest, name = found
-    return land.Landed(land.archived(workspace, source_name, digest), source_name, name)
+    path = land.archived(workspace, source_name, digest)
+    if not path.is_file():
+        raise NotFoundError(f"{path}: the bytes of file {file_id} are no longer in the archive.")
+    return land.Landed(path, source_name, name)
 
 
 def _is_stale(workspace: Workspace, outcomes: list[FileOutcome]) -> bool:
     """Whether the published file is behind: something changed now, or a crash came between commit and publish."""
     if any(o.is_new for o in outcomes) or not workspace.snapshot.is_file():
         return True
-    with snapshot(workspace) as con:
+    published = None
+    with contextlib.suppress(PipelineError), snapshot(workspace) as con:
         (published,) = con.execute("SELECT revision FROM ops.version").fetchone() or (None,)
     with warehouse(workspace) as con:
         (written,) = con.execute("SELECT revision FROM ops.version").fetchone() or (None,)

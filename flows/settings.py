@@ -93,6 +93,8 @@ class Workspace:
                 raise NotFoundError(
                     f"{where}: the workspace's key is missing. Put it back, or rebuild from archive/ under a new one."
                 ) from error
+            except UnicodeDecodeError as error:
+                raise UsageError(f"{where}: the key must be written in hexadecimal digits.") from error
         try:
             key = bytes.fromhex(text.strip())
         except ValueError as error:
@@ -127,14 +129,14 @@ def open_workspace(root: Path) -> Workspace:
         raise NotFoundError(f"{root}: no workspace here (no {SETTINGS_FILE}). Make one: outcomes init {root}")
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: {error}") from error
     known = {f.name: f.type for f in fields(Settings)}
     if unknown := sorted(set(given) - set(known)):
         raise UsageError(f"{path}: unknown settings {', '.join(unknown)}; there are: {', '.join(known)}.")
     for name, value in given.items():
-        expected = {"str": str, "int": int, "float": (int, float)}[str(known[name])]
-        if not isinstance(value, expected) or isinstance(value, bool):
+        expected: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float)}
+        if not isinstance(value, expected[str(known[name])]) or isinstance(value, bool):
             raise UsageError(f"{path}: {name} must be of type {known[name]}.")
     return Workspace(root.resolve(), Settings(**given))
 

@@ -21,10 +21,11 @@ from sql import statement, statements
 
 SCHEMA_VERSION = 2
 # Extensions are never fetched: what is needed is built into the wheel.
-_OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+_Config = dict[str, str | bool | int | float | list[str]]
+_OFFLINE: _Config = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 
 
-def _configuration(settings: Settings) -> dict[str, str]:
+def _configuration(settings: Settings) -> _Config:
     return {**_OFFLINE, "memory_limit": settings.memory_limit, "threads": str(settings.worker_count)}
 
 
@@ -45,8 +46,8 @@ def snapshot(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
     """The published file, opened to read only. Raises NotFoundError if nothing was published yet."""
     if not workspace.snapshot.is_file():
         raise NotFoundError(f"{workspace.snapshot}: nothing is published yet. Run: outcomes ingest")
-    config = {**_OFFLINE, "enable_external_access": "false", "lock_configuration": "true"}
-    with duckdb.connect(str(workspace.snapshot), read_only=True, config=config) as con:
+    config: _Config = {**_OFFLINE, "enable_external_access": "false", "lock_configuration": "true"}
+    with _opened(workspace.snapshot, config, "Any ingest or report publishes it anew.", read_only=True) as con:
         _check_version(con, workspace.snapshot)
         yield con
 
@@ -109,7 +110,13 @@ def lock_holder(workspace: Workspace) -> str | None:
 def warehouse(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
     """The live file, made or migrated if need be. The caller holds the writer lock for as long as it is open."""
     is_new = not workspace.warehouse.exists()
-    with duckdb.connect(str(workspace.warehouse), config=_configuration(workspace.settings)) as con:
+    if is_new and workspace.snapshot.exists():
+        raise NotFoundError(
+            f"{workspace.warehouse}: missing, though something was published from it. Put it back: "
+            f"cp {workspace.snapshot} {workspace.warehouse}"
+        )
+    remedy = f"Put back the last copy: cp {workspace.snapshot} {workspace.warehouse}"
+    with _opened(workspace.warehouse, _configuration(workspace.settings), remedy) as con:
         workspace.warehouse.chmod(0o600)
         con.execute(f"SET temp_directory = {literal(str(workspace.folder('spool') / 'spill'))}")
         con.execute("SET TimeZone = 'UTC'")
@@ -126,6 +133,13 @@ def warehouse(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
                 "with this one every patient would be counted twice."
             )
         yield con
+
+
+def _opened(path: Path, config: _Config, remedy: str, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    try:
+        return duckdb.connect(str(path), read_only=read_only, config=config)
+    except duckdb.Error as error:
+        raise PipelineError(f"{path}: cannot be opened: {str(error).splitlines()[0]} {remedy}") from error
 
 
 def _has_version(con: duckdb.DuckDBPyConnection) -> bool:

@@ -89,7 +89,7 @@ def _tuple(value: Any) -> Any:
 class Source(_Part):
     """One kind of export."""
 
-    name: str
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Also the name of its folders")
     description: str
     files: tuple[FilePattern, ...]
     format: Literal["csv"] = "csv"
@@ -128,9 +128,14 @@ class Source(_Part):
                 raise ValueError(f"'{pattern}' is no regular expression: {error}") from error
         if self.exported_at.file_name and re.compile(self.exported_at.file_name).groups != 1:
             raise ValueError("the pattern `exported_at.file_name` must have one group, which is the time")
-        names = [column.raw_name for column in self.columns if not column.ignore]
+        names = [column.raw_name.casefold() for column in self.columns if not column.ignore]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"columns {twice} have a name in `raw` twice")
+        if reserved := {"record_number", "file_row_number"} & set(names):
+            raise ValueError(f"{sorted(reserved)} are names of our own: choose others")
+        known = {name for column in self.columns if not column.ignore for name in (column.name, column.rename)}
+        if unknown := sorted(set(self.not_mapped) - known):
+            raise ValueError(f"`not_mapped` names columns that are not listed in `columns`: {', '.join(unknown)}")
         return self
 
     def pattern_for(self, file_name: str) -> FilePattern | None:

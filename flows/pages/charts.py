@@ -20,12 +20,14 @@ HATCH = "#c6ccd1"
 
 WIDE, NARROW = 776, 360
 _LABEL_WIDTH, _NOTE_WIDTH = 196, 130
-_FONT_SIZE = 13
+_FONT_SIZE, _LEADING, _CHIP_WIDTH, _GAP = 13, 15, 22, 12
+# Widths of letters in parts of the size, none less than in DejaVu Sans, one of the widest fonts a page may be read in.
+_SLIM, _BROAD = "fijlrtI.,:;'’()|!- ", "mwMW%@&"
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A part of a bar, from the left; `is_suppressed` parts are hatched."""
+    """A part of a bar, from the left; `is_suppressed` parts are hatched and have no number."""
 
     share: float
     fill: str
@@ -45,15 +47,61 @@ class Mark:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a chart: a label, what is drawn, and a note at its end. A heading has neither segments nor marks."""
+    """One line of a chart: a label, what is drawn, and a note at its end. A heading has neither segments nor marks.
+
+    `held` says at the end, beside a hatched chip, what is suppressed: apart from the axis, where it would have a size.
+    """
 
     label: str
     note: str = ""
+    held: str = ""
     segments: tuple[Segment, ...] = ()
     marks: tuple[Mark, ...] = ()
     is_heading: bool = False
-    is_suppressed: bool = False
     is_indented: bool = False
+
+    @property
+    def value_count(self) -> int:
+        return len(self.marks) + sum(not segment.is_suppressed for segment in self.segments)
+
+
+def stacked(parts: Sequence[tuple[float | None, str, str]], whole: float = 1.0) -> tuple[Segment, ...]:
+    """A bar of parts in their order, each a share (None: suppressed) with its colours; every shown part at its place.
+
+    From the first suppressed part to the last all is hatched as one, since nobody knows where a part between ends. If
+    the very first is suppressed, the whole bar is hatched: another part must not seem to be the first.
+    """
+    held = [at for at, (share, _, _) in enumerate(parts) if share is None]
+    if 0 in held:
+        return (Segment(whole, HATCH, "", is_suppressed=True),)
+    first, end = (held[0], held[-1] + 1) if held else (len(parts), len(parts))
+    before, after = (
+        tuple(Segment(share, fill, ink) for share, fill, ink in some if share) for some in (parts[:first], parts[end:])
+    )
+    rest = whole - sum(segment.share for segment in before + after)
+    between = (Segment(rest, HATCH, "", is_suppressed=True),) if held and rest > 1e-9 else ()
+    return before + between + after
+
+
+def _width(text: str) -> float:
+    """At most so many pixels wide is the text drawn."""
+    parts = (0.42 if c in _SLIM else 0.98 if c in _BROAD else 0.78 if c.isupper() else 0.64 for c in text)
+    return sum(parts) * _FONT_SIZE
+
+
+def _wrapped(text: str, width: float) -> list[str]:
+    """The text in lines that are no wider than that, broken between words, or within one that is too long itself."""
+    lines = [""]
+    for word in text.split():
+        if _width(joined := f"{lines[-1]} {word}".strip()) <= width:
+            lines[-1] = joined
+            continue
+        lines += [""] if lines[-1] else []
+        for letter in word:
+            if lines[-1] and _width(lines[-1] + letter) > width:
+                lines.append("")
+            lines[-1] += letter
+    return lines
 
 
 class _Canvas:
@@ -149,8 +197,10 @@ class _Canvas:
 def draw(rows: Sequence[Row], *, width: int, title: str, description: str, chart_id: str, upper: float = 1.0) -> str:
     """The rows as SVG text with title and description, `width` pixels wide. If narrow, labels stand above bars."""
     is_narrow = width < WIDE
+    held_width = max((_held_width(row) for row in rows), default=0.0)
+    notes_width = max((_width(row.note) + _GAP for row in rows if row.held and row.note), default=0.0)
     left = 2.0 if is_narrow else _LABEL_WIDTH
-    right = 2.0 if is_narrow else _NOTE_WIDTH
+    right = 2.0 if is_narrow else max(_NOTE_WIDTH, 10 + notes_width + held_width)
     canvas = _Canvas(width - left - right, upper)
     y = 0.0
     centres = []
@@ -160,9 +210,23 @@ def draw(rows: Sequence[Row], *, width: int, title: str, description: str, chart
             canvas.word(-left + 2 if not is_narrow else 0, y + 11, row.label, INK, weight="bold")
             y += 26
             continue
-        step = 46 if is_narrow else 28
-        centre = y + (32 if is_narrow else step / 2)
-        _words(canvas, row, y, centre, left, is_narrow)
+        if is_narrow:
+            lines = _wrapped(
+                row.label, canvas.plot_width - _width(row.note) - _held_width(row) - _indent(row) - 2 * _GAP
+            )
+            step = 31 + _LEADING * len(lines)
+            centre = y + step - 14
+            _label(canvas, row, lines, 0, y + 14)
+            end = canvas.plot_width - _held_width(row)
+            _held(canvas, row, end, y + 14)
+            canvas.word(end - (_GAP if row.held else 0), y + 14, row.note, MUTED, align="right")
+        else:
+            lines = _wrapped(row.label, left - _indent(row) - _GAP)
+            step = max(28, 4 + _LEADING * len(lines))
+            centre = y + step / 2
+            _label(canvas, row, lines, 2 - left, centre - _LEADING * (len(lines) - 1) / 2)
+            canvas.word(canvas.plot_width + 10, centre, row.note, MUTED)
+            _held(canvas, row, canvas.plot_width + 10 + notes_width, centre)
         _shapes(canvas, row, centre)
         centres.append(centre)
         y += step
@@ -174,22 +238,28 @@ def draw(rows: Sequence[Row], *, width: int, title: str, description: str, chart
     return _described(canvas.svg(left, right, y), title, description, chart_id)
 
 
-def _words(canvas: _Canvas, row: Row, y: float, centre: float, left: float, is_narrow: bool) -> None:
-    indent = 14 if row.is_indented else 0
-    if is_narrow:
-        canvas.word(indent, y + 14, row.label, INK)
-        canvas.word(canvas.plot_width, y + 14, row.note, MUTED, align="right")
-    else:
-        canvas.word(indent - left + 2, centre, row.label, INK)
-        canvas.word(canvas.plot_width + 10, centre, row.note, MUTED)
-    if row.is_suppressed:
-        canvas.word(30, centre + 1, "suppressed", MUTED, style="italic")
+def _indent(row: Row) -> int:
+    return 14 if row.is_indented else 0
+
+
+def _label(canvas: _Canvas, row: Row, lines: Sequence[str], x: float, y: float) -> None:
+    for at, line in enumerate(lines):
+        canvas.word(x + _indent(row), y + at * _LEADING, line, INK)
+
+
+def _held_width(row: Row) -> float:
+    return _CHIP_WIDTH + _width(row.held) if row.held else 0.0
+
+
+def _held(canvas: _Canvas, row: Row, x: float, y: float) -> None:
+    """A hatched chip and what is suppressed, from x."""
+    if row.held:
+        canvas.box(x, x + _CHIP_WIDTH - 6, y - 6, y + 5, HATCH)
+        canvas.word(x + _CHIP_WIDTH, y, row.held, MUTED, style="italic")
 
 
 def _shapes(canvas: _Canvas, row: Row, centre: float) -> None:
     half = 9
-    if row.is_suppressed:
-        canvas.box(0, 24, centre - half, centre + half, HATCH)
     start = 0.0
     for segment in row.segments:
         x, x2 = canvas.at(start), canvas.at(start + segment.share)

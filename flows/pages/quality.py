@@ -7,6 +7,86 @@ from dataclasses import replace
 from flows.pages.views import Figure, Figures, Frame, Section, TableCell, TableRow, TableView, is_shown, number, share
 
 _RULES_LISTED = 10
+_TABLES = {
+    "consent": "Consents",
+    "patient": "Patients",
+    "relapse": "Relapses",
+    "symptom_report": "Symptom reports",
+    "activity_limitation": "Activity limitations",
+    "weekly_activity": "Weekly activity",
+    "fall_report": "Fall reports",
+    "treatment_episode": "Treatments",
+    "treatment_evaluation": "Ratings of treatments",
+    "outcome_assessment": "Assessments",
+}
+# Columns whose name is no words once its underscores are spaces.
+_COLUMNS = {
+    "assessed_at": "time of the assessment",
+    "assessed_on": "day of the assessment",
+    "effective_at": "time of the decision",
+    "enrolled_on": "day of enrolment",
+    "episode_id": "treatment that is rated",
+    "evaluated_on": "day of the rating",
+    "height_cm": "height",
+    "is_deleted": "mark of deletion",
+    "is_relapse_free_24_months": "freedom from relapses for 24 months",
+    "is_steroid_treated": "treatment with steroids",
+    "is_worse_after_exertion": "worsening after exertion",
+    "is_worse_with_heat": "worsening with heat",
+    "last_active_on": "last active day",
+    "last_confirmed_on": "day of the last confirmation",
+    "last_relapse_on": "day of the last relapse",
+    "period_ended_on": "end of the period",
+    "period_started_on": "start of the period",
+    "prescribed_by": "prescriber",
+    "progression_started_on": "start of the progression",
+    "reported_on": "day of the report",
+    "source_patient_id": "id of the patient",
+    "source_record_id": "id of the record",
+    "source_updated_at": "time of the last change",
+    "started_on": "start",
+    "stopped_on": "stop",
+    "week_starting_on": "first day of the week",
+    "weight_kg": "weight",
+}
+_FAULTS = {
+    "missing": "missing",
+    "unknown_value": "not one of the allowed values",
+    "unknown_code": "not in its code list",
+    "unreadable": "not readable",
+    "out_of_range": "out of range",
+    "too_early": "too long ago",
+    "in_future": "in the future",
+    "malformed": "not of the required form",
+    "too_long": "too long",
+}
+
+
+def rule_in_words(table: str, name: str) -> str:
+    """A rule as readers know it: of one column by its kind, any other as its contract says it."""
+    from schemas.contract import TABLES, contract
+
+    said = (
+        next((rule.message for rule in contract(table).rules if rule.name == name), None) if table in TABLES else None
+    )
+    if said is None:
+        found = next((fault for fault in _FAULTS if name.endswith(f"_{fault}")), None)
+        said = f"{_column_words(name.removesuffix(f'_{found}'))} {_FAULTS[found]}" if found else name.replace("_", " ")
+    return f"{_table_words(table)}: {said}"
+
+
+def _table_words(table: str) -> str:
+    return _TABLES.get(table, table.replace("_", " "))
+
+
+def _column_words(column: str) -> str:
+    """The words for a column; a code is called by what it stands for."""
+    stem, _, kind = column.rpartition("_")
+    if kind in ("code", "codes"):
+        return stem.replace("_", " ") + ("s" if kind == "codes" else "")
+    if kind == "precision":
+        return f"precision of the {_column_words(stem)}"
+    return _COLUMNS.get(column, column.replace("_", " "))
 
 
 def data_quality(frame: Frame) -> Section:
@@ -82,7 +162,7 @@ def _rules(frame: Frame) -> Figure:
     shown.sort(key=lambda entry: (-entry[0]["value"], entry[0]["label_1"], entry[0]["label_2"]))
     lines = tuple(
         TableRow(
-            f"{failed['label_1']}: {failed['label_2'].replace('_', ' ')}",
+            rule_in_words(failed["value_1"], failed["value_2"]),
             (
                 number(failed),
                 number(checked),
@@ -102,13 +182,13 @@ def _rules(frame: Frame) -> Figure:
         "rules",
         "Rules that most records broke",
         f"Rows of the admitted files, up to batch {frame.release.as_of_batch:,}. A broken rule refuses the record, "
-        "blanks a field or only warns.",
+        "blanks a field or only warns. release.csv has each under its name in the contract.",
         TableView(
-            "Table and rule, by rows that broke it",
-            ("Table and rule", "Rows that broke it", "Rows checked", "Share"),
+            "Rules, by rows that broke them",
+            ("Rule", "Rows that broke it", "Rows checked", "Share"),
             lines,
         ),
-        notes=tuple(notes),
+        table_notes=tuple(notes),
         is_table_open=True,
     )
 
@@ -116,7 +196,7 @@ def _rules(frame: Frame) -> Figure:
 def _unmapped(frame: Frame) -> Figure:
     lines = tuple(
         TableRow(
-            f"{value_1}: {str(value_2).replace('_', ' ')}",
+            f"{_table_words(value_1)}: {_column_words(str(value_2))}",
             (number(cell["count"]), number(frame.figure("unmapped_records", value_1, value_2))),
         )
         for (value_1, value_2), cell in frame.table("unmapped_codes").items()
@@ -126,7 +206,7 @@ def _unmapped(frame: Frame) -> Figure:
         "Codes that no code list knows",
         "Records of consented patients, of any condition. Such codes are kept and counted here; no figure of this "
         "report counts them.",
-        TableView("Unknown codes and the records with one", ("Table and column", "Different codes", "Records"), lines),
+        TableView("Unknown codes and the records with one", ("Where", "Different codes", "Records"), lines),
         is_table_open=True,
     )
 

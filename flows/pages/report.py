@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flows.pages.quality import data_quality
 from flows.pages.symptoms import symptoms, weakness, who_reports
 from flows.pages.treatments import treatments
-from flows.pages.views import Frame, day, is_shown, plain
+from flows.pages.views import Figures, Frame, day, is_shown, plain
 
 if TYPE_CHECKING:
     from flows.stages.release import Release
@@ -123,6 +123,15 @@ def _membership_sentence(frame: Frame) -> str:
         return "Members of these platforms who chose to report."
     return (
         f"Members of these platforms who chose to report: {plain(patients)} consented patients with multiple "
-        "sclerosis; "
-        f"{plain(consented)} of {plain(members)} members agreed to be counted."
+        f"sclerosis. {_agreed_sentence(consented, members)}"
     )
+
+
+def _agreed_sentence(consented: Figures | None, members: Figures | None) -> str:
+    if is_shown(consented) and is_shown(members):
+        return f"{plain(consented)} of {plain(members)} members agreed to be counted."
+    if is_shown(consented):
+        return f"{plain(consented)} members agreed to be counted; how many members there are is suppressed."
+    if is_shown(members):
+        return f"How many of the {plain(members)} members agreed to be counted is suppressed."
+    return "How many members there are, and how many of them agreed to be counted, is suppressed."

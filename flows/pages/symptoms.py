@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from flows.pages import charts
-from flows.pages.charts import Mark, Row, Segment
+from flows.pages.charts import Mark, Row, Segment, stacked
 from flows.pages.views import (
-    NOTHING,
     Figure,
     Figures,
     Frame,
@@ -18,7 +17,10 @@ from flows.pages.views import (
     TableView,
     axis_end,
     is_shown,
+    is_zero,
+    n_is,
     number,
+    of_n,
     percent,
     plain,
     share,
@@ -67,38 +69,29 @@ def _population(frame: Frame, name: str, title: str, subtitle: str) -> Figure | 
     total = frame.figure("membership", "reported_on")
     if not _has_patients(total):
         return None
-    lines = []
-    rows = []
+    lines, rows, empty = [], [], []
     for (_, value_2), cell in cells.items():
         count, part = cell["count"], cell.get("share")
         text = count["label_2"] if value_2 else count["label_1"]
-        is_empty = is_shown(count) and not count["value"]
         lines.append(TableRow(text, (number(count), share(part)), is_indented=value_2 is not None))
-        if is_empty:
+        if is_zero(count):
+            empty.append(text)
             continue
-        shown = part is not None and is_shown(part)
-        rows.append(
-            Row(
-                text,
-                f"{plain(count)} · {percent(part)}" if part is not None and shown else "",
-                (Segment(part["value"], charts.ACCENT_SOFT if value_2 else charts.ACCENT, ""),)
-                if part is not None and shown
-                else (),
-                is_suppressed=not is_shown(count),
-                is_indented=value_2 is not None,
-            )
-        )
+        indent = value_2 is not None
+        if part is None or not is_shown(part):
+            rows.append(Row(text, held="suppressed", is_indented=indent))
+            continue
+        bar = Segment(part["value"], charts.ACCENT_SOFT if indent else charts.ACCENT, "")
+        rows.append(Row(text, f"{plain(count)} · {percent(part)}", segments=(bar,), is_indented=indent))
     largest = max((segment.share for row in rows for segment in row.segments), default=1.0)
     return Figure(
         name.replace("_", "-"),
         title,
-        f"{subtitle}, {frame.as_of}. n = {plain(total)}.",
-        TableView(f"{title}: patients and share of all {plain(total)}", (title, "Patients", "Share"), tuple(lines)),
+        f"{subtitle}, {frame.as_of}; {n_is(total)}.",
+        TableView(f"{title}: patients and share{of_n(total)}", (title, "Patients", "Share"), tuple(lines)),
         tuple(rows),
         upper=axis_end(largest),
-        notes=("Groups in which there is nobody are left out of the drawing and stand in the table.",)
-        if any(is_shown(cell["count"]) and not cell["count"]["value"] for cell in cells.values())
-        else (),
+        table_notes=(f"In the table only, since there is nobody: {'; '.join(empty)}.",) if empty else (),
     )
 
 
@@ -107,6 +100,7 @@ def _has_patients(total: Figures | None) -> bool:
 
 
 _SEVERITY_KEYS = tuple(Key(f"ramp-{i}", text) for i, text in enumerate(("None", "Mild", "Moderate", "Severe")))
+_WILSON = "A line is the 95 % interval after Wilson."
 _INTERVAL_KEYS = (Key("dot-accent", "Moderate or severe"), Key("dot-soft", "Any severity"))
 
 
@@ -120,23 +114,32 @@ def symptoms(frame: Frame) -> Section:
         "“None” is a report too. Patients who never reported on a symptom in this time are not among its patients.",
     )
     if not listed:
-        return replace(section, notes=(NOTHING,))
+        return replace(section, notes=(frame.nothing(),))
     order = sorted(
         listed, key=lambda entry: (-sort_share(frame.figure(name, entry[0], "moderate_or_severe", "share")), entry[1])
     )
+    of_two = [_interval_row(frame, name, value, text, "reporting") for value, text in order]
+    levels = [row for value, text in order if (row := _severity_row(frame, name, value, text)) is not None]
+    one_suppressed, in_table_only = [], []
+    if any(row.held == _HELD[1] for row in of_two):
+        one_suppressed.append("“One suppressed”: of the two shares, that whose colour is missing.")
+    if hidden := len(order) - len(levels):
+        in_table_only.append(
+            f"In the table only, since the share of “None” is suppressed: {hidden:,} of {len(order):,} symptoms."
+        )
     of_whom = f"Patients who reported on the symptom, {frame.when}."
     prevalence = Figure(
         "prevalence",
         "How many have the symptom",
-        f"{of_whom} Share with any and with moderate or severe severity; lines are 95 % intervals.",
+        f"{of_whom} Share with any and with moderate or severe severity, with 95 % intervals.",
         _severity_table(
             frame, name, order, "Symptom", "Share with the symptom, in % with 95 % interval", is_share=True
         ),
-        tuple(_interval_row(frame, name, value, text, "reporting") for value, text in order),
+        tuple(of_two),
         _INTERVAL_KEYS,
         (
-            "A line is the 95 % interval after Wilson. n is the number of patients who reported on the symptom.",
-            "Where a point is missing, that share is suppressed.",
+            f"{_WILSON} n is the number of patients who reported on the symptom.",
+            *one_suppressed,
         ),
     )
     severity = Figure(
@@ -144,48 +147,47 @@ def symptoms(frame: Frame) -> Section:
         "How severe it is",
         f"{of_whom} Severity in the latest report, in percent of n.",
         _severity_table(frame, name, order, "Symptom", "Patients by severity", is_share=False),
-        tuple(
-            _severity_row(frame, name, value, text, _LEVELS, frame.figure(name, value, "reporting"))
-            for value, text in order
-        ),
+        tuple(levels),
         _SEVERITY_KEYS,
-        (
+        table_notes=(
             "One report a patient: the latest; where one day has several parts of the body, the worst of them.",
-            "Hatched: levels of which at least one is suppressed.",
+            *in_table_only,
         ),
     )
     return replace(section, figures=(prevalence, severity))
 
 
+_HELD = ("", "one suppressed", "both suppressed")
+
+
 def _interval_row(frame: Frame, name: str, value: str, text: str, whole: str) -> Row:
-    marks = []
+    marks, hidden = [], 0
     for group, fill in (("any", charts.ACCENT_SOFT), ("moderate_or_severe", charts.ACCENT)):
         part = frame.figure(name, value, group, "share")
         if part is not None and is_shown(part):
             marks.append(Mark(part["value"], part["low"], part["high"], fill))
-    note = f"n = {plain(frame.figure(name, value, whole))}" if is_shown(frame.figure(name, value, whole)) else ""
-    # Beside a single far point there is room to say that the other is held back; a note below says so for all.
-    has_room = (
-        len(marks) == 1
-        and not is_shown(frame.figure(name, value, "moderate_or_severe", "share"))
-        and marks[0].low > 0.34
-    )
-    return Row(text, note, marks=tuple(marks), is_suppressed=not marks or has_room)
+        elif part is not None:
+            hidden += 1
+    n = frame.figure(name, value, whole)
+    return Row(text, n_is(n) if is_shown(n) else "", _HELD[hidden], marks=tuple(marks))
 
 
-def _severity_row(frame: Frame, name: str, value: str, text: str, levels: Sequence[str], whole: Figures | None) -> Row:
-    segments = []
+def _levels(frame: Frame, name: str, value: str, levels: Sequence[str], whole: float = 1.0) -> tuple[Segment, ...]:
+    parts = []
     for level in levels:
         part = frame.figure(name, value, level, "share")
-        if part is not None and is_shown(part):
-            at = _LEVELS.index(level)
-            segments.append(Segment(part["value"], charts.RAMP[at], charts.ON_RAMP[at]))
-    if not segments or not is_shown(whole):
-        return Row(text, "", is_suppressed=True)
-    rest = 1 - sum(segment.share for segment in segments)
-    if any(not is_shown(frame.figure(name, value, level, "share")) for level in levels) and rest > 1e-9:
-        segments.append(Segment(rest, charts.HATCH, "", is_suppressed=True))
-    return Row(text, f"n = {plain(whole)}", tuple(segments))
+        at = _LEVELS.index(level)
+        share_of_level = part["value"] if part is not None and is_shown(part) else None
+        parts.append((share_of_level, charts.RAMP[at], charts.ON_RAMP[at]))
+    return stacked(parts, whole)
+
+
+def _severity_row(frame: Frame, name: str, value: str, text: str) -> Row | None:
+    """The levels as a bar; None if its first level is not shown, so that nothing of it has a place."""
+    n = frame.figure(name, value, "reporting")
+    if not is_shown(n) or not is_shown(frame.figure(name, value, _LEVELS[0], "share")):
+        return None
+    return Row(text, n_is(n), segments=_levels(frame, name, value, _LEVELS))
 
 
 def _severity_table(
@@ -232,16 +234,11 @@ def weakness(frame: Frame) -> Section:
         "so the shares of the parts do not add up to 100 %.",
     )
     whole = frame.figure("symptom_severity", "muscle_weakness", "reporting")
-    regions = [
-        entry
-        for entry in frame.firsts("weakness_by_region")
-        if not (is_shown(any_ := frame.figure("weakness_by_region", entry[0], "any")) and any_ and not any_["value"])
-    ]
-    if not frame.table("weakness_by_region"):
-        return replace(section, notes=(NOTHING,))
-    n = plain(whole)
     name = "weakness_by_region"
     listed = frame.firsts(name)
+    if not listed:
+        return replace(section, notes=(frame.nothing(),))
+    unnamed = [entry for entry in listed if is_zero(frame.figure(name, entry[0], "any"))]
     shares = [
         part["value"]
         for value, _ in listed
@@ -250,9 +247,10 @@ def weakness(frame: Frame) -> Section:
     by_region = Figure(
         "weakness-region",
         "Weakness by part of the body",
-        f"Patients who reported on muscle weakness, {frame.when}: latest report for each part. In percent of n = {n}.",
+        f"Patients who reported on muscle weakness, {frame.when}: latest report for each part. In percent of "
+        f"those who reported on it; {n_is(whole)}.",
         TableView(
-            f"Patients by part of the body and severity, of {n} who reported on muscle weakness",
+            f"Patients who reported on muscle weakness, by part of the body and severity{of_n(whole)}",
             ("Part of the body", "Mild", "Moderate", "Severe", "Any, share (95 %)", "Moderate or severe, share (95 %)"),
             tuple(
                 TableRow(
@@ -265,12 +263,10 @@ def weakness(frame: Frame) -> Section:
                 for value, text in listed
             ),
         ),
-        tuple(_region_row(frame, value, text) for value, text in regions),
+        tuple(_region_row(frame, *entry) for entry in listed if entry not in unnamed),
         _SEVERITY_KEYS[1:],
-        (
-            "A patient may count in several parts. At the right: share with any severity, with its 95 % interval.",
-            "Parts which nobody named are left out of the drawing and stand in the table.",
-        ),
+        ("A patient may count in several parts. At the right: share with any severity, with its 95 % interval.",),
+        (f"In the table only, since nobody named them: {'; '.join(text for _, text in unnamed)}.",) if unnamed else (),
         upper=axis_end(max(shares, default=1.0)),
     )
     figures = [by_region]
@@ -280,16 +276,12 @@ def weakness(frame: Frame) -> Section:
 
 
 def _region_row(frame: Frame, value: str, text: str) -> Row:
-    part = frame.figure("weakness_by_region", value, "any", "share")
-    row = _severity_row(frame, "weakness_by_region", value, text, _LEVELS[1:], part)
-    if row.is_suppressed or part is None:
-        return row
-    # The bar ends at the share with any severity; what is missing from it is suppressed, not absent.
-    segments = tuple(segment for segment in row.segments if not segment.is_suppressed)
-    rest = part["value"] - sum(segment.share for segment in segments)
-    if rest > 1e-9:
-        segments += (Segment(rest, charts.HATCH, "", is_suppressed=True),)
-    return replace(row, note=with_interval(part), segments=segments)
+    """A bar that ends at the share with any severity."""
+    name = "weakness_by_region"
+    part = frame.figure(name, value, "any", "share")
+    if part is None or not is_shown(part):
+        return Row(text, held="suppressed")
+    return Row(text, with_interval(part), segments=_levels(frame, name, value, _LEVELS[1:], part["value"]))
 
 
 def _causes(frame: Frame) -> Figure:
@@ -310,19 +302,17 @@ def _causes(frame: Frame) -> Figure:
                 )
             )
         else:
-            rows.append(Row(text, is_suppressed=True))
-    n = plain(whole)
+            rows.append(Row(text, held="suppressed"))
     return Figure(
         "weakness-cause",
         "What patients think is behind their weakness",
         f"Patients whose latest report, {frame.when}, says muscle weakness of any severity. "
-        f"In percent of n = {n}, with 95 % intervals.",
+        f"In percent of these, with 95 % intervals; {n_is(whole)}. A perception of the patient, not a finding.",
         TableView(
-            f"Perceived cause of muscle weakness, of {n} patients",
+            f"Perceived cause of muscle weakness{of_n(whole)}",
             ("Perceived cause", "Patients", "Share (95 %)"),
             tuple(lines),
         ),
         tuple(rows),
-        notes=("A perception of the patient, not a finding.",),
         upper=axis_end(max(shares)),
     )

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from flows.pages import charts
-from flows.pages.charts import Mark, Row, Segment
+from flows.pages.charts import Mark, Row, Segment, stacked
 from flows.pages.views import (
-    NOTHING,
     Figure,
     Figures,
     Frame,
@@ -17,7 +16,10 @@ from flows.pages.views import (
     TableView,
     axis_end,
     is_shown,
+    is_zero,
+    n_is,
     number,
+    of_n,
     percent,
     plain,
     share,
@@ -58,7 +60,11 @@ def treatments(frame: Frame) -> Section:
     for name in names:
         family = _Family(frame, name)
         figures += [_taken(family), _ratings(family), _shares(family)]
-    return replace(section, figures=tuple(figures)) if figures else replace(section, notes=(NOTHING,))
+    return (
+        replace(section, figures=tuple(figures))
+        if figures
+        else replace(section, notes=(frame.nothing(has_window=False),))
+    )
 
 
 @dataclass(frozen=True)
@@ -126,29 +132,33 @@ def _taken(family: _Family) -> Figure:
     shares = {value: family.figure(value, "takers", "share") for value, _ in family.treatments}
     order = sorted(family.treatments, key=lambda entry: (-sort_share(shares[entry[0]]), entry[1]))
     rows = [
-        Row(text, f"{part['n_patients']:,} · {percent(part)}", (Segment(part["value"], charts.ACCENT, ""),))
+        Row(
+            text,
+            f"{part['n_patients']:,} · {percent(part)}",
+            segments=(Segment(part["value"], charts.ACCENT, ""),),
+        )
         for value, text in order
         if (part := shares[value]) is not None and is_shown(part) and part["value"]
     ]
     drawn = rows[:_TREATMENTS_DRAWN]
     notes = ["Taken or done at any time up to that day, current or stopped. A patient may count in several treatments."]
-    if len(drawn) < len(order):
+    if drawn and len(drawn) < len(order):
         notes.append(
             f"{len(order) - len(drawn):,} more treatments, with fewer or suppressed counts, stand in the table."
         )
     return Figure(
         f"taken-{family.source}",
         family.title("What patients have taken or done"),
-        f"{family.whom}, {family.frame.as_of}, in percent of n = {plain(whole)}.",
+        f"{family.whom}, {family.frame.as_of}, in percent of these; {n_is(whole)}.",
         TableView(
-            f"Patients who have taken or done a treatment, of {plain(whole)}",
+            f"Patients who have taken or done a treatment{of_n(whole)}",
             ("Treatment", "Patients", "Share"),
             tuple(
                 TableRow(text, (number(family.figure(value, "takers")), share(shares[value]))) for value, text in order
             ),
         ),
         tuple(drawn),
-        notes=tuple(notes),
+        table_notes=tuple(notes),
         upper=axis_end(max((row.segments[0].share for row in drawn), default=1.0)),
     )
 
@@ -156,24 +166,35 @@ def _taken(family: _Family) -> Figure:
 def _ratings(family: _Family) -> Figure:
     rows: list[Row] = []
     lines: list[TableRow] = []
-    hidden = 0
+    unrated: list[str] = []
+    listed = hidden = 0
     for purpose, treatments in family.purposes.items():
-        heading = f"For {purpose}"
-        drawn = [row for value, treatment in treatments if (row := _rating_row(family, value, treatment)) is not None]
-        hidden += len(treatments) - len(drawn)
-        rows += [Row(heading, is_heading=True), *drawn] if drawn else []
-        lines.append(TableRow(heading, is_heading=True))
-        for value, treatment in treatments:
+        rated = [entry for entry in treatments if not is_zero(family.figure(entry[0], "rated"))]
+        taken = [
+            text
+            for value, text in treatments
+            if (value, text) not in rated and not is_zero(family.figure(value, "takers"))
+        ]
+        unrated += [f"for {purpose}: {', '.join(taken)}"] if taken else []
+        if not rated:
+            continue
+        heading = TableRow(f"For {purpose}", is_heading=True)
+        drawn = [row for value, treatment in rated if (row := _rating_row(family, value, treatment)) is not None]
+        listed += len(rated)
+        hidden += len(rated) - len(drawn)
+        rows += [Row(heading.header, is_heading=True), *drawn] if drawn else []
+        lines.append(heading)
+        for value, treatment in rated:
             cells = tuple(number(family.figure(value, group)) for group in ("takers", "rated", *_RATINGS))
             lines.append(TableRow(treatment, cells, is_indented=True))
-    notes = ["At the right: how many rated it, of those who have taken or done it for this purpose at any time."]
-    if any(segment.is_suppressed for row in rows for segment in row.segments):
-        notes.append("Hatched: levels of which at least one is suppressed.")
+    notes = []
     if hidden:
         notes.append(
-            f"Not drawn: {hidden:,} pairs of treatment and purpose whose ratings are suppressed or missing. "
-            "They stand in the table."
+            f"In the table only, since the share of “Major” is suppressed: {hidden:,} of {listed:,} pairs of treatment "
+            "and purpose."
         )
+    if unrated:
+        notes.append(f"Taken or done, but rated by nobody, {'; '.join(unrated)}.")
     return Figure(
         f"ratings-{family.source}",
         family.title("Perceived effectiveness by treatment and purpose"),
@@ -184,37 +205,37 @@ def _ratings(family: _Family) -> Figure:
             tuple(lines),
         ),
         tuple(rows),
-        _RATING_KEYS if rows else (),
+        _RATING_KEYS,
+        ("At the right: how many rated it, of those who have taken or done it for this purpose at any time.",),
         (*notes, *family.notes),
     )
 
 
 def _rating_row(family: _Family, value: str, treatment: str) -> Row | None:
-    """The five levels as a bar; None if no level with anyone in it is shown."""
+    """The five levels as a bar; None if its first level is not shown, so that nothing of it has a place."""
     rated, takers = family.figure(value, "rated"), family.figure(value, "takers")
-    segments = []
-    for level in _RATINGS:
-        part = family.figure(value, level, "share")
-        if part is not None and is_shown(part):
-            segments.append(Segment(part["value"], *_RATING_FILLS[level]))
-    rest = 1 - sum(segment.share for segment in segments)
-    if not is_shown(rated) or rest > 1 - 1e-9:
+    shares = [family.figure(value, level, "share") for level in _RATINGS]
+    if not is_shown(rated) or not is_shown(shares[0]):
         return None
-    if rest > 1e-9:
-        segments.append(Segment(rest, charts.HATCH, "", is_suppressed=True))
+    parts = [
+        (part["value"] if part is not None and is_shown(part) else None, *_RATING_FILLS[level])
+        for level, part in zip(_RATINGS, shares, strict=True)
+    ]
     of_takers = f" of {plain(takers)}" if is_shown(takers) else ""
-    return Row(treatment, f"{plain(rated)}{of_takers} rated", tuple(segments))
+    return Row(treatment, f"{plain(rated)}{of_takers} rated", segments=stacked(parts))
 
 
 def _shares(family: _Family) -> Figure:
     rows: list[Row] = []
     lines: list[TableRow] = []
-    hidden = 0
+    listed = hidden = unrated = 0
     for purpose, treatments in family.purposes.items():
         heading = f"For {purpose}"
-        lines.append(TableRow(heading, is_heading=True))
+        given = [entry for entry in treatments if not is_zero(family.figure(entry[0], "level_given"))]
+        unrated += len(treatments) - len(given)
+        lines += [TableRow(heading, is_heading=True)] if given else []
         drawn = []
-        for value, treatment in treatments:
+        for value, treatment in given:
             part = family.figure(value, "major_or_moderate", "share")
             cells = (
                 number(family.figure(value, "level_given")),
@@ -225,13 +246,17 @@ def _shares(family: _Family) -> Figure:
             if part is not None and is_shown(part):
                 mark = Mark(part["value"], part["low"], part["high"], charts.ACCENT)
                 drawn.append(Row(treatment, f"n = {part['denominator']:,}", marks=(mark,)))
-        hidden += len(treatments) - len(drawn)
+        listed += len(given)
+        hidden += len(given) - len(drawn)
         rows += [Row(heading, is_heading=True), *drawn] if drawn else []
-    notes = ["A line is the 95 % interval after Wilson. It does not cover who chooses to rate."]
+    notes = []
     if hidden:
         notes.append(
-            f"Not drawn: {hidden:,} pairs of treatment and purpose whose share is suppressed or missing. "
-            "They stand in the table."
+            f"In the table only, since the share is suppressed: {hidden:,} of {listed:,} pairs of treatment and purpose."
+        )
+    if unrated:
+        notes.append(
+            f"Left out, since nobody gave a level: {unrated:,} of {listed + unrated:,} pairs of treatment and purpose."
         )
     return Figure(
         f"shares-{family.source}",
@@ -243,5 +268,6 @@ def _shares(family: _Family) -> Figure:
             tuple(lines),
         ),
         tuple(rows),
-        notes=(*notes, *family.notes),
+        notes=("A line is the 95 % interval after Wilson. It does not cover who chooses to rate.",),
+        table_notes=(*notes, *family.notes),
     )

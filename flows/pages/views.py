@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from flows.stages.release import Release
 
 Figures = dict[str, Any]
-NOTHING = "There is nothing to show: no patient who may be counted reported on this."
+HELD_KEY = "Suppressed levels, together"
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,13 @@ class TableView:
     columns: tuple[str, ...]
     rows: tuple[TableRow, ...]
 
+    @property
+    def heads(self) -> list[tuple[str, str]]:
+        """The columns, each with the kind of its cells, under which it is aligned."""
+        cells = next((row.cells for row in self.rows if row.cells), ())
+        kinds = ["text" if cell.kind == "text" else "number" for cell in cells] or ["number"] * (len(self.columns) - 1)
+        return list(zip(self.columns, ["text", *kinds], strict=True))
+
 
 @dataclass(frozen=True)
 class Key:
@@ -52,22 +59,49 @@ class Key:
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart with the table behind it. What it shows, of whom, when."""
+    """A chart with the table behind it. What it shows, of whom, when. Without `rows` (None) it is a table only.
+
+    `notes` say how to read the chart and stand below it; `table_notes` speak of the table or the data, below the table.
+    """
 
     figure_id: str
     title: str
     subtitle: str
     table: TableView
-    rows: tuple[Row, ...] = ()
+    rows: tuple[Row, ...] | None = None
     keys: tuple[Key, ...] = ()
     notes: tuple[str, ...] = ()
+    table_notes: tuple[str, ...] = ()
     upper: float = 1.0
     is_table_open: bool = False
+
+    @property
+    def is_drawn(self) -> bool:
+        return sum(row.value_count for row in self.rows or ()) > 1
+
+    @property
+    def undrawn(self) -> str:
+        """Why there is no chart, where there could be one: a single value is a sentence."""
+        if self.rows is None or self.is_drawn:
+            return ""
+        single = next((row.label for row in self.rows if row.value_count), None)
+        if single is not None:
+            return f"There is no chart, since it would show a single value, of “{single}”. The table has it."
+        why = "There is no chart, since there is no value to draw."
+        return f"{why} The table says what is suppressed." if self.table.rows else why
+
+    @property
+    def shown_keys(self) -> tuple[Key, ...]:
+        """The colours that are in the chart; hatching only where something is hatched."""
+        if not self.is_drawn:
+            return ()
+        is_hatched = any(segment.is_suppressed for row in self.rows or () for segment in row.segments)
+        return (*self.keys, Key("hatch", HELD_KEY)) if is_hatched else self.keys
 
     def svg(self, width: int, form: str) -> str:
         described = f"{self.subtitle} All values stand in the table that follows."
         return charts.draw(
-            self.rows,
+            self.rows or (),
             width=width,
             title=self.title,
             description=described,
@@ -129,6 +163,12 @@ class Frame:
     def as_of(self) -> str:
         return f"as of {day(self.release.as_of_at)}"
 
+    def nothing(self, *, has_window: bool = True) -> str:
+        """The sentence of a section without figures; it names the time looked at, so that an old export explains itself."""
+        first, last = day(self.release.window_from_on), day(self.release.window_to_on)
+        span = f"between {first} and {last}" if has_window else f"up to {last}"
+        return f"There is nothing to show: nobody who may be counted reported on this {span}."
+
 
 def day(moment: Any) -> str:
     """A date as people write it: 1 October 2025."""
@@ -168,8 +208,22 @@ def is_shown(row: Figures | None) -> bool:
     return row is not None and row["state"] == "shown"
 
 
+def is_zero(row: Figures | None) -> bool:
+    return row is not None and is_shown(row) and not row["value"]
+
+
 def plain(row: Figures | None) -> str:
     return number(row).text
+
+
+def n_is(whole: Figures | None) -> str:
+    """The number of patients as half a sentence, also where it is suppressed."""
+    return f"n = {plain(whole)}" if is_shown(whole) else "n is suppressed"
+
+
+def of_n(whole: Figures | None) -> str:
+    """“, of 28 patients”; nothing where that number is suppressed."""
+    return f", of {plain(whole)} patients" if is_shown(whole) else ""
 
 
 def axis_end(largest: float) -> float:

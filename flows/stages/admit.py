@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from flows.errors import BrokenIdentityError
+from flows.errors import BrokenIdentityError, NotFoundError
 from flows.stages.land import Landed
 from flows.stages.prepare import Prepared, quarantine_name
 from flows.warehouse import insert_rows, transaction
@@ -37,6 +37,7 @@ class Candidate:
     is_taken_again: bool = False
     override: str | None = None
     deferred: str | None = None
+    stamp: tuple[int, int, int] = (0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,10 @@ def admit(
     The caller holds the writer lock and gives every candidate its gate verdict. A file the ledger knows changes nothing.
     Raises BrokenIdentityError, with nothing written, if a file's records do not add up.
     """
-    new, outcomes = _unknown(con, source, candidates)
+    new, outcomes = unknown(con, source, candidates)
     if not new:
         return outcomes
+    con.execute(statement("admit/retaken"))
     with transaction(con):
         # Files of one batch are numbered by their hash, so that the numbering does not depend on names or arrival.
         next_id = _next(con, "SELECT coalesce(max(file_id), 0) + 1 FROM ops.file")
@@ -76,8 +78,13 @@ def admit(
             if known is not None and is_first:
                 # What the first take brought stays as it was written: history names its batch and file.
                 con.execute("UPDATE ops.file SET taken_again_as = $new WHERE file_id = $old", {"new": next_id, "old": known.file_id})
-            numbered.append((next_id if known is None or is_first else known.file_id, candidate))
+            file_id = next_id if known is None or is_first else known.file_id
+            numbered.append((file_id, candidate))
             next_id += is_first
+            con.execute(
+                "INSERT INTO retaken SELECT file_id FROM ops.file WHERE source_system = $source AND file_key = $key AND file_id <> $id",
+                {"source": source.name, "key": candidate.file_key, "id": file_id},
+            )
         ready = [(file_id, c) for file_id, c in numbered if c.prepared is not None and c.verdict != "hold"]
         batch_id = _next(con, "SELECT coalesce(max(batch_id), 0) + 1 FROM ops.batch") if ready else None
         counts: dict[int, dict[str, int]] = {}
@@ -93,9 +100,12 @@ def refuse(con: duckdb.DuckDBPyConnection, file_id: int, reason: str, now: datet
     with transaction(con):
         con.execute(statement("admit/refuse"), {"file_id": file_id, "reason": f"refused by an operator: {reason}", "now": now})
         con.execute("UPDATE ops.version SET revision = revision + 1")
-        name, source, digest, key, reasons = con.execute(
+        found = con.execute(
             "SELECT file_name, source_system, sha256, file_key, reasons FROM ops.file WHERE file_id = $id", {"id": file_id}
         ).fetchone()
+    if found is None:
+        raise NotFoundError(f"no file with id {file_id}. See: outcomes batch list")
+    name, source, digest, key, reasons = found
     return FileOutcome(file_id, name, source, digest, key, "refused", True, tuple(reasons))
 
 
@@ -104,7 +114,7 @@ def _next(con: duckdb.DuckDBPyConnection, query: str) -> int:
     return int(number)
 
 
-def _unknown(con: duckdb.DuckDBPyConnection, source: Source, candidates: list[Candidate]) -> tuple[list[Candidate], list[FileOutcome]]:
+def unknown(con: duckdb.DuckDBPyConnection, source: Source, candidates: list[Candidate]) -> tuple[list[Candidate], list[FileOutcome]]:
     """Candidates the ledger does not know (or could not read when it met them), and the outcome of those it knows."""
     new: dict[str, Candidate] = {}
     outcomes = []
@@ -146,12 +156,20 @@ def _admit_batch(
     for command in statement("admit/outcome_tables").split(";"):
         con.execute(command)
     fed = {table for _, c in ready if c.prepared for table in c.prepared.tables}
+    record_source(con, source)
     for table in (t for t in TABLES if t in fed):
         _merge(con, table, [(file_id, c) for file_id, c in ready if c.prepared and table in c.prepared.tables], batch_id)
     con.execute(
         "INSERT INTO ops.batch VALUES ($batch_id, $source, $now, $files)",
         {"batch_id": batch_id, "source": source.name, "now": now, "files": len(ready)},
     )
+    found = {row[0]: row[1:] for row in con.execute(statement("admit/counts")).fetchall()}
+    names = ("admitted_count", "unchanged_count", "duplicate_count")
+    return {file_id: dict(zip(names, found.get(file_id, (0, 0, 0)), strict=True)) for file_id, _ in ready}
+
+
+def record_source(con: duckdb.DuckDBPyConnection, source: Source) -> None:
+    """Note what the source's YAML says now, its basis of consent above all."""
     con.execute("DELETE FROM ops.source WHERE source_system = $source", {"source": source.name})
     con.execute(
         "INSERT INTO ops.source VALUES ($source, $description, $fingerprint, $basis)",
@@ -162,9 +180,6 @@ def _admit_batch(
             "basis": source.consent.basis if source.consent else None,
         },
     )
-    found = {row[0]: row[1:] for row in con.execute(statement("admit/counts")).fetchall()}
-    names = ("admitted_count", "unchanged_count", "duplicate_count")
-    return {file_id: dict(zip(names, found.get(file_id, (0, 0, 0)), strict=True)) for file_id, _ in ready}
 
 
 def _merge(con: duckdb.DuckDBPyConnection, table: str, ready: list[tuple[int, Candidate]], batch_id: int) -> None:
@@ -192,6 +207,7 @@ def _merge(con: duckdb.DuckDBPyConnection, table: str, ready: list[tuple[int, Ca
             "The source's SELECT yields the same row of one record more than once: mend it."
         )
     con.execute(f"INSERT INTO admitted_place SELECT first_place FROM {parts['content']} WHERE is_new")
+    con.execute(statement("admit/retire", **parts), {"batch_id": batch_id})
     con.execute(statement("admit/unchanged", **parts))
     con.execute(statement("admit/duplicate", **parts))
     con.execute(f"DROP TABLE {parts['content']}")
@@ -211,7 +227,8 @@ def _record_file(
     prepared = candidate.prepared
     status = "unreadable" if prepared is None else "held" if counts is None else "admitted"
     reasons = [candidate.unreadable or ""] if prepared is None else list(candidate.reasons)
-    row = {
+    admitted_in = batch_id if status == "admitted" else None
+    row: dict[str, object] = {
         "file_id": file_id,
         "source_system": source.name,
         "sha256": candidate.sha256,
@@ -221,7 +238,7 @@ def _record_file(
         "status": status,
         "verdict": candidate.verdict,
         "reasons": reasons,
-        "batch_id": batch_id if status == "admitted" else None,
+        "batch_id": admitted_in,
         "exported_at": prepared.exported_at if prepared else None,
         "decided_at": now,
         "fingerprint": prepared.fingerprint if prepared else source.fingerprint,
@@ -241,7 +258,7 @@ def _record_file(
         _record_faults(con, file_id, quarantine / quarantine_name(source.name, candidate.file_key), prepared)
     shown = {name: value for name, value in row.items() if name.endswith("_count") and isinstance(value, int)}
     return FileOutcome(
-        file_id, candidate.file_name, source.name, candidate.sha256, candidate.file_key, status, True, tuple(reasons), row["batch_id"], shown
+        file_id, candidate.file_name, source.name, candidate.sha256, candidate.file_key, status, True, tuple(reasons), admitted_in, shown
     )
 
 

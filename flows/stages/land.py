@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from flows.errors import NotFoundError, UsageError
 from flows.settings import Workspace
-from flows.stages.reading import sha256_of
+from flows.stages.reading import sha256_of, stamp_of
 from schemas.sources import Source, SourceError, sources
 
 # Names under which programs write a file that is not whole yet.
@@ -24,6 +26,7 @@ class Landed:
     path: Path
     source_name: str
     name: str | None = None
+    origin: Path | None = None
 
     @property
     def file_name(self) -> str:
@@ -64,7 +67,7 @@ def copy_in(workspace: Workspace, path: Path, source: Source) -> Landed:
         patterns = ", ".join(pattern.match for pattern in source.files)
         raise UsageError(f"{path.name}: source '{source.name}' takes files named {patterns}. Rename the file, or name its source with --source.")
     folder = workspace.folder("landing", source.name)
-    if path.resolve().parent == folder.resolve():
+    if path.parent.resolve() == folder.resolve() and not path.is_symlink():
         return Landed(path, source.name)
     temporary = folder / f".{path.name}.{os.getpid()}.tmp"
     shutil.copyfile(path, temporary)
@@ -73,7 +76,7 @@ def copy_in(workspace: Workspace, path: Path, source: Source) -> Landed:
     if target.exists() and sha256_of(target) != (digest := sha256_of(temporary)):
         target = folder / f"{path.stem}-{digest[:8]}{path.suffix}"
     temporary.replace(target)
-    return Landed(target, source.name)
+    return Landed(target, source.name, path.name)
 
 
 def pending(workspace: Workspace, sources: dict[str, Source], source_name: str | None = None) -> list[Landed]:
@@ -100,12 +103,57 @@ def file_key(source: Source, file_name: str, digest: str) -> str:
     return f"{digest}-{hashlib.sha256(said.encode()).hexdigest()[:8]}" if said else digest
 
 
-def archive(workspace: Workspace, landed: Landed, digest: str) -> None:
-    """Move a file whose fate is in the ledger out of landing; a second delivery of the same bytes leaves nothing behind."""
-    target = archived(workspace, landed.source_name, digest)
-    if landed.path.exists() and landed.path != target:
-        landed.path.chmod(0o600)
-        landed.path.replace(target)
+def claim(workspace: Workspace, landed: Landed) -> Landed | None:
+    """The file under a name of our own, by a hard link: what is delivered under its old name meanwhile is another file.
+
+    None if it is gone: another run has taken it.
+    """
+    folder = tempfile.mkdtemp(prefix=f".{os.getpid()}-", dir=workspace.folder("spool", landed.source_name))
+    claimed = Path(folder) / landed.file_name
+    try:
+        os.link(landed.path, claimed)
+    except FileNotFoundError:
+        os.rmdir(folder)
+        return None
+    return Landed(claimed, landed.source_name, landed.file_name, landed.path)
+
+
+def archive(workspace: Workspace, claimed: Landed, digest: str, stamp: tuple[int, int, int]) -> None:
+    """Move a file whose fate is in the ledger out of landing; a second delivery of the same bytes leaves nothing behind.
+
+    A file that was written to since it was read (`stamp`) stays in landing: it is not the one the ledger knows.
+    """
+    if claimed.origin is not None and stamp_of(claimed.path) == stamp:
+        claimed.path.chmod(0o600)
+        with contextlib.suppress(FileNotFoundError):
+            if stamp_of(claimed.origin) == stamp:
+                claimed.origin.unlink()
+        claimed.path.replace(archived(workspace, claimed.source_name, digest))
+    release_claim(claimed)
+
+
+def release_claim(claimed: Landed) -> None:
+    """Give a file up; it waits in landing as before."""
+    if claimed.origin is not None:
+        shutil.rmtree(claimed.path.parent, ignore_errors=True)
+
+
+def sweep(workspace: Workspace) -> None:
+    """Remove what runs that were killed have left in the spool: folders named after a process that is no more."""
+    for folder in workspace.folder("spool").glob("*/.*"):
+        process = folder.name[1:].partition("-")[0]
+        if process.isdigit() and not _is_alive(int(process)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def archived(workspace: Workspace, source_name: str, digest: str) -> Path:

@@ -5,6 +5,7 @@ No warehouse and no lock are touched, so files are prepared in parallel and anyw
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -138,11 +139,11 @@ def prepare_file(
     done = load(spool)
     if done is not None and (done.fingerprint, done.key_mark, done.has_faults) == (current, key_mark, quarantine.exists()):
         return done
-    building = spool.with_name(f".{spool.name}-{os.getpid()}-{threading.get_ident()}")
+    building = spool.with_name(f".{os.getpid()}-{threading.get_ident()}-{spool.name}")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(mode=0o700, parents=True)
     try:
-        with scratch(settings, building, source.time_zone) as con:
+        with _readable(file_name, source), scratch(settings, building, source.time_zone) as con:
             prepared = _Preparation(con, path, file_name, scanned, source, pattern.feeds, key, now, building, quarantine, current, key_mark).run()
         if reading.stamp_of(path) != scanned.stamp:
             raise TransientError(f"{file_name}: changed while it was read. Deliver it under a temporary name and rename it when it is whole.")
@@ -153,6 +154,18 @@ def prepare_file(
         return prepared
     finally:
         shutil.rmtree(building, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _readable(file_name: str, source: Source) -> Iterator[None]:
+    """Whatever DuckDB cannot do with a file or its source makes that file unreadable; no value of it is in the message."""
+    try:
+        yield
+    except duckdb.ProgrammingError as error:
+        fault = str(error).splitlines()[0]
+        raise UnreadableError(f"{file_name}: source '{source.name}' does not fit it: {fault}") from error
+    except (duckdb.DataError, duckdb.InvalidInputException) as error:
+        raise UnreadableError(f"{file_name}: cannot be read as source '{source.name}' says. Check its YAML.") from error
 
 
 def _write(path: Path, text: str) -> None:

@@ -247,7 +247,7 @@ def _count_in_blocks(path: Path, source: Source, column_count: int, block_size: 
         ),
         convert_options=pacsv.ConvertOptions(include_columns=["0"], column_types={"0": pa.binary()}, check_utf8=False),
     )
-    good = sum(batch.num_rows for batch in reader)
+    good: int = sum(batch.num_rows for batch in reader)
     return good + next(invalid)
 
 

@@ -1,7 +1,7 @@
 -- What a batch says of each record: every distinct content once, against the version that is current in the warehouse.
 -- Grain: record_id, row_hash.  Parts: content, rows, history.
 -- The rank of a version is (source_updated_at, exported_at, row_hash), NULLs lowest: by content only, so that neither the
--- order nor the splitting of files matters. The same content exported again takes the later export's rank.
+-- order nor the splitting of files matters. Only what an earlier take of the same file brought gives way to the new take. The same content exported again takes the later export's rank.
 CREATE OR REPLACE TEMP TABLE {content} AS
 WITH said AS (
     SELECT
@@ -20,6 +20,7 @@ current AS (
         kept.row_hash,
         kept.source_updated_at,
         greatest(kept.exported_at, same.exported_at) AS exported_at,
+        kept.file_id IN (SELECT file_id FROM retaken) AS is_retaken,
         same.exported_at > kept.exported_at OR (kept.exported_at IS NULL AND same.exported_at IS NOT NULL) AS is_exported_later
     FROM {history} AS kept
     SEMI JOIN said ON said.record_id = kept.record_id
@@ -32,7 +33,7 @@ ranked AS (
         current.record_id IS NOT NULL AS is_known,
         coalesce(current.is_exported_later, FALSE) AND said.row_hash = current.row_hash AS is_exported_later,
         said.row_hash IS NOT DISTINCT FROM current.row_hash AS is_current_already,
-        current.record_id IS NULL OR (
+        current.record_id IS NULL OR current.is_retaken OR (
             coalesce(said.source_updated_at, '-infinity'::TIMESTAMPTZ),
             coalesce(said.exported_at, '-infinity'::TIMESTAMPTZ),
             said.row_hash

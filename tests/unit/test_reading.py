@@ -202,7 +202,7 @@ def test_a_required_column_that_is_missing_is_named():
             )
         }
     )
-    with pytest.raises(UnreadableError, match=r"lacks the required columns a, b. It has 1 columns"):
+    with pytest.raises(UnreadableError, match=r"lacks the required columns a, b. It has a single column"):
         reading.match_header(["c"], needy, set(), set(), "export.csv")
 
 

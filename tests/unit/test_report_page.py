@@ -17,12 +17,15 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
+from flows.pages import charts
+from flows.pages.quality import rule_in_words
 from flows.pages.report import CAVEAT, to_csv, to_html, write_report
 from flows.pipeline import ingest
 from flows.settings import create_workspace
 from flows.stages.build import build
-from flows.stages.release import Cell, Release, SourceNote, draft, decide, publishable
+from flows.stages.release import Cell, Release, SourceNote, decide, draft, publishable
 from flows.warehouse import create_schema, warehouse, writing
+from schemas.contract import contracts
 from sql import statement, statements
 
 AT = datetime(2025, 6, 30, tzinfo=timezone.utc)
@@ -243,13 +246,127 @@ def test_the_page_says_when_whom_and_that_it_shows_no_effect(con):
 
 
 def test_nothing_admitted_yet_gives_a_page_that_says_so(con, tmp_path):
-    create_schema(con)
+    create_schema(con, "test")
     build(con, 0, AT)
     release = draft(con, as_of_batch=0, as_of_at=AT, now=NOW, minimum_cell=11)
     page = Page(write_report(release, tmp_path).read_text(encoding="utf-8"))
-    assert page.text.count("There is nothing to show") == 3
+    nothing = "There is nothing to show: nobody who may be counted reported on this"
+    assert page.text.count(f"{nothing} between 1 July 2024 and 30 June 2025.") == 2
+    assert page.text.count(f"{nothing} up to 30 June 2025.") == 1
     assert "No file has been admitted yet." in page.text
     assert page.line("From all members", "All members")["Patients"] == "0"
+
+
+LONG = "Secondary progressive MS, relapsing or not, and more words"
+
+
+@pytest.mark.parametrize("width", [charts.WIDE, charts.NARROW])
+@pytest.mark.parametrize("label", [LONG, LONG.replace(" ", ""), "W" * 60])
+def test_no_label_meets_a_bar_or_the_note(width, label):
+    bar = charts.Segment(1.0, charts.ACCENT, "")
+    row = charts.Row(label, "1,307 · 16 %", "one suppressed", segments=(bar,), is_indented=True)
+    svg = charts.draw([row], width=width, title="t", description="d", chart_id="c")
+    words = [e.text for e in ElementTree.fromstring(svg).iter() if e.tag.endswith("}text") and e.text]
+    lines = [word for word in words if word.replace(" ", "") in label.replace(" ", "")]
+    assert "".join(lines).replace(" ", "") == label.replace(" ", "")
+    room = 196 if width == charts.WIDE else width - charts._width(row.note) - charts._width(row.held)
+    assert max(map(charts._width, lines)) < room - 14
+
+
+def test_what_is_suppressed_has_no_size_on_the_axis():
+    svg = charts.draw([charts.Row("a", held="suppressed")], width=charts.WIDE, title="t", description="d", chart_id="c")
+    (chip,) = re.findall(rf'd="M([\d.]+)[^"]*"[^>]*fill="{charts.HATCH}"', svg) or re.findall(
+        rf'fill="{charts.HATCH}"[^>]*d="M([\d.]+)', svg
+    )
+    assert float(chip) > charts.WIDE - 196 - 130
+
+
+def test_a_stacked_bar_shows_each_part_at_its_place_or_not_at_all():
+    def shares(*parts, whole=1.0):
+        bar = charts.stacked([(part, str(at), "") for at, part in enumerate(parts)], whole)
+        return [(s.fill if not s.is_suppressed else "held", round(s.share, 6)) for s in bar]
+
+    assert shares(0.5, 0.3, 0.2, 0.0) == [("0", 0.5), ("1", 0.3), ("2", 0.2)]
+    assert shares(0.4, None, None, 0.2) == [("0", 0.4), ("held", 0.4), ("3", 0.2)]
+    assert shares(0.4, None, 0.1, None) == [("0", 0.4), ("held", 0.6)]
+    assert shares(None, 0.5, 0.3, None) == [("held", 1.0)]
+    assert shares(None, 0.2, 0.1, whole=0.4) == [("held", 0.4)]
+
+
+@pytest.mark.parametrize(
+    "hidden, words",
+    [
+        ({"members"}, "members agreed to be counted; how many members there are is suppressed."),
+        ({"consented"}, "How many of the 123 members agreed to be counted is suppressed."),
+        (
+            {"members", "consented"},
+            "How many members there are, and how many of them agreed to be counted, is suppressed.",
+        ),
+        (set(), "123 of 123 members agreed to be counted."),
+    ],
+)
+def test_the_header_is_a_sentence_whatever_is_suppressed(con, hidden, words):
+    frame = publishable(con, members(123), frozenset(hidden), 1, 3, AT)
+    text = Page(to_html(release_of(con, [], frame=frame))).text
+    assert words in text
+    assert "of suppressed" not in text
+
+
+def test_a_chart_of_a_single_value_is_a_sentence_and_both_suppressed_is_said(con):
+    cells = (
+        members(127)
+        + one_symptom("fatigue", SOME)
+        + one_symptom("pain", {"none": 3, "mild": 4, "moderate": 2, "severe": 4})
+    )
+    html = to_html(release_of(con, cells))
+    assert "both suppressed" in html
+    assert "In the table only, since the share of “None” is suppressed: 1 of 2 symptoms." in Page(html).text
+    html = to_html(
+        release_of(con, members(127) + one_symptom("pain", {"none": 3, "mild": 4, "moderate": 2, "severe": 4}))
+    )
+    assert 'role="img"' not in html
+    assert Page(html).text.count("There is no chart, since there is no value to draw.") >= 2
+
+
+def treatment(name: str, takers: int, levels: dict[str, int]) -> list[Cell]:
+    rated = sum(levels.values())
+    given = rated - levels.get("cant_tell", 0)
+    counts = {"takers": takers, "rated": rated, "major_or_moderate": levels.get("major", 0) + levels.get("moderate", 0)}
+    counts |= {"level_given": given} | {
+        level: levels.get(level, 0) for level in ("major", "moderate", "slight", "none", "cant_tell")
+    }
+    shape = {
+        "topic": "treatments",
+        "table_id": "treatment_native",
+        "dimension_1": "treatment for purpose",
+        "dimension_2": "rating",
+    }
+    wholes = {"takers": None, "rated": "takers", "level_given": "rated", "major_or_moderate": "level_given"}
+    return [
+        symptom(f"{name} {group}", name, group, count, f"{name} {whole}" if (whole := wholes.get(group, "rated")) else None, **shape)
+        for group, count in counts.items()
+    ]  # fmt: skip
+
+
+def test_what_nobody_rated_is_a_sentence_and_no_row(con):
+    levels = {"major": 20, "moderate": 30, "slight": 20, "none": 20, "cant_tell": 20}
+    cells = treatment("baclofen for cramps", 40, {}) + treatment("yoga for stiffness", 150, levels)
+    page = Page(to_html(release_of(con, cells)))
+    for caption in ("Patients by rating", "Share rated major or moderate"):
+        rows = next(rows for name, rows in page.tables.items() if name.startswith(caption))
+        assert [row[0] for row in rows[1:]] == ["For stiffness", "Yoga"]
+    assert "Taken or done, but rated by nobody, for cramps: Baclofen." in page.text
+    assert "Left out, since nobody gave a level: 1 of 2 pairs of treatment and purpose." in page.text
+
+
+def test_every_rule_is_in_words():
+    for contract in contracts():
+        for check in contract.row_checks():
+            assert "_" not in rule_in_words(contract.table, check.name)
+    assert (
+        rule_in_words("symptom_report", "reported_on_in_future") == "Symptom reports: day of the report in the future"
+    )
+    assert rule_in_words("elsewhere", "some_rule") == "elsewhere: some rule"
 
 
 # The whole way
