@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, time, timezone
+from datetime import UTC, datetime, time
 from pathlib import Path
 
 from deployments.local_server import serving
@@ -14,8 +14,7 @@ from flows.cohort.model import COHORT_ENDS_ON
 from flows.pipeline import IngestSummary, ReportSummary
 from flows.settings import create_workspace
 
-
-COHORT_ENDS_AT = datetime.combine(COHORT_ENDS_ON.item(), time.max, timezone.utc)
+COHORT_ENDS_AT = datetime.combine(COHORT_ENDS_ON.item(), time.max, UTC)
 
 
 @dataclass(frozen=True)
@@ -69,5 +68,6 @@ def _runs() -> list[FlowRun]:
     with get_client(sync_client=True) as client:
         found = client.read_flow_runs()
     return [
-        FlowRun(run.name, run.state_name or "", run.total_run_time.total_seconds()) for run in sorted(found, key=lambda r: r.start_time or r.created)
+        FlowRun(run.name, run.state_name or "", run.total_run_time.total_seconds())
+        for run in sorted(found, key=lambda r: r.start_time or r.created)
     ]

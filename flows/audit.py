@@ -76,7 +76,7 @@ class DuckDBDatasource(SQLDatasource):  # type: ignore[misc]
     def get_execution_engine(self) -> Any:
         # The base class would build a second engine from the connection string, which sees none of our tables.
         current = self.get_engine()
-        kept: Any = self._execution_engine
+        kept = getattr(self, "_execution_engine", None)
         if kept is None or kept.engine is not current:
             kept = self._execution_engine = DuckDBExecutionEngine(engine=current)
         return kept
@@ -146,7 +146,9 @@ class Auditor:
             self._source.delete_asset(contract.table)
         asset = self._source.add_table_asset(name=contract.table, table_name=view)
         batch = asset.add_batch_definition_whole_table("all")
-        suite = gx.ExpectationSuite(name=contract.table, expectations=[_expectation(e) for e in contract.expectations()])
+        suite = gx.ExpectationSuite(
+            name=contract.table, expectations=[_expectation(e) for e in contract.expectations()]
+        )
         suite = self._context.suites.add_or_update(suite)
         validation = gx.ValidationDefinition(name=contract.table, data=batch, suite=suite)
         return self._context.validation_definitions.add_or_update(validation)

@@ -59,7 +59,15 @@ def _check(path: Path, source: Source, now: datetime) -> Verdict:
             scanned = reading.scan(path, source)
             # Nothing of this is kept, so any key will do.
             prepared = prepare_file(
-                path, path.name, scanned, source, secrets.token_bytes(32), now, Path(folder) / "spool", quarantine, Settings()
+                path,
+                path.name,
+                scanned,
+                source,
+                secrets.token_bytes(32),
+                now,
+                Path(folder) / "spool",
+                quarantine,
+                Settings(),
             )
         except UnreadableError as error:
             return Verdict(path.name, error.exit_code, str(error).removeprefix(f"{path.name}: "))
@@ -75,7 +83,9 @@ def _verdict(name: str, prepared: Prepared, faults: list[Fault], allowed: float)
     if prepared.out_of_scope_count:
         counted += f", {prepared.out_of_scope_count:,} out of scope"
     sentence = f"would be held: {'; '.join(reasons)} ({counted})" if reasons else f"would be admitted ({counted})"
-    return Verdict(name, HeldError.exit_code if reasons else 0, sentence, prepared.read_count, prepared.quarantined_count, faults)
+    return Verdict(
+        name, HeldError.exit_code if reasons else 0, sentence, prepared.read_count, prepared.quarantined_count, faults
+    )
 
 
 def _faults(kept: Path) -> list[Fault]:
@@ -90,6 +100,13 @@ def _faults(kept: Path) -> list[Fault]:
     for row in rows:
         lines.setdefault(row["rule"], []).append(str(row["line"] or "?"))
     return [
-        Fault(rule, column, action, count, ", ".join(lines[rule][:_LINES_SHOWN]) + (" …" if len(lines[rule]) > _LINES_SHOWN else ""), message)
+        Fault(
+            rule,
+            column,
+            action,
+            count,
+            ", ".join(lines[rule][:_LINES_SHOWN]) + (" …" if len(lines[rule]) > _LINES_SHOWN else ""),
+            message,
+        )
         for (rule, column, action, message), count in counts.most_common()
     ]

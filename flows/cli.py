@@ -7,7 +7,7 @@ import math
 import os
 import sys
 from dataclasses import asdict, is_dataclass
-from datetime import date, datetime, time, timezone
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -26,7 +26,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-quarantine_app = typer.Typer(help="The refused records: what they broke, and their original text.", no_args_is_help=True)
+quarantine_app = typer.Typer(
+    help="The refused records: what they broke, and their original text.", no_args_is_help=True
+)
 batch_app = typer.Typer(help="Batches, and files that are held until someone decides.", no_args_is_help=True)
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(batch_app, name="batch")
@@ -79,7 +81,10 @@ def init(folder: Annotated[Path, typer.Argument(help="A new or empty folder")]) 
     from flows.settings import create_workspace
 
     made = create_workspace(folder)
-    _tell({"workspace": made.root}, f"A workspace in {made.root}. Keep a copy of its file `key` in a safe place: without it no patient can be found again.")
+    _tell(
+        {"workspace": made.root},
+        f"A workspace in {made.root}. Keep a copy of its file `key` in a safe place: without it no patient can be found again.",
+    )
 
 
 @app.command()
@@ -99,9 +104,13 @@ def demo(
     _table("Flow runs", ["run", "state", "seconds"], [[r.name, r.state, f"{r.seconds:.1f}"] for r in made.runs])
     root, bin_folder = folder.resolve(), Path(sys.executable).parent
     print(f"\nreport     {made.report.page}")
-    print(f"DuckDB     {root / 'published' / 'outcomes.duckdb'}   ({bin_folder / 'outcomes'} --workspace {folder} query \"FROM core.patient LIMIT 5\")")
+    print(
+        f'DuckDB     {root / "published" / "outcomes.duckdb"}   ({bin_folder / "outcomes"} --workspace {folder} query "FROM core.patient LIMIT 5")'
+    )
     quiet = "DO_NOT_TRACK=1 PREFECT_SERVER_ANALYTICS_ENABLED=false"
-    print(f"flow runs  {quiet} PREFECT_HOME={root / 'prefect'} {bin_folder / 'prefect'} server start   (then http://127.0.0.1:4200)")
+    print(
+        f"flow runs  {quiet} PREFECT_HOME={root / 'prefect'} {bin_folder / 'prefect'} server start   (then http://127.0.0.1:4200)"
+    )
 
 
 @app.command()
@@ -125,8 +134,12 @@ def check(
 
 @app.command()
 def ingest(
-    files: Annotated[list[Path] | None, typer.Argument(help="Files to take; without any, all that waits in landing")] = None,
-    source: Annotated[str | None, typer.Option(help="The kind of export; canonical for named files if not given")] = None,
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Files to take; without any, all that waits in landing")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="The kind of export; canonical for named files if not given")
+    ] = None,
     again: Annotated[int | None, typer.Option(metavar="FILE_ID", help="Take this file anew from the archive")] = None,
 ) -> None:
     """Take files into the warehouse: land, prepare, gate, admit, publish."""
@@ -154,10 +167,15 @@ def ingest(
 
 @app.command()
 def report(
-    on: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day that windows, ages and consent are taken at; today if not given")] = None,
+    on: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], help="The day that windows, ages and consent are taken at; today if not given"
+        ),
+    ] = None,
 ) -> None:
     """Build the marts, release what may leave, write the pages and publish."""
-    as_of_at = datetime.combine(on, time.max, timezone.utc) if on else None
+    as_of_at = datetime.combine(on, time.max, UTC) if on else None
     workspace = _workspace()
     if _is_tracked():
         from flows import deployed
@@ -184,9 +202,28 @@ def status() -> None:
     for line in found.lines():
         print(line)
     if found.files:
-        _table("Last files", ["id", "file", "source", "status", "read", "admitted", "unchanged", "duplicate", "quarantined", "out of scope"], found.file_rows())
+        _table(
+            "Last files",
+            [
+                "id",
+                "file",
+                "source",
+                "status",
+                "read",
+                "admitted",
+                "unchanged",
+                "duplicate",
+                "quarantined",
+                "out of scope",
+            ],
+            found.file_rows(),
+        )
     if found.open_tokens:
-        _table("Words no code list knows", ["column", "word", "records"], [[t.column, t.word, f"{t.record_count:,}"] for t in found.open_tokens])
+        _table(
+            "Words no code list knows",
+            ["column", "word", "records"],
+            [[t.column, t.word, f"{t.record_count:,}"] for t in found.open_tokens],
+        )
 
 
 @app.command()
@@ -201,7 +238,9 @@ def query(sql: Annotated[str, typer.Argument(help="One SELECT, in DuckDB's SQL")
 @app.command()
 def dictionary(
     name: Annotated[str | None, typer.Argument(help="Only this table, or a code list such as symptom")] = None,
-    export: Annotated[bool, typer.Option("--export", help="The columns of a canonical export instead of those of `core`")] = False,
+    export: Annotated[
+        bool, typer.Option("--export", help="The columns of a canonical export instead of those of `core`")
+    ] = False,
 ) -> None:
     """Describe every column: type, unit, allowed values, meaning; or list the codes of a code list."""
     from flows.errors import NotFoundError
@@ -209,7 +248,10 @@ def dictionary(
     from schemas.contract import TABLES, code_lists, contract
 
     if name in code_lists():
-        codes = [{"code": c.code, "label": c.label, "definition": c.definition, "synonyms": ", ".join(c.synonyms)} for c in code_list(name).codes]
+        codes = [
+            {"code": c.code, "label": c.label, "definition": c.definition, "synonyms": ", ".join(c.synonyms)}
+            for c in code_list(name).codes
+        ]
         _show(codes, f"Code list '{name}'. Labels and synonyms are read too, in any case and spacing.")
         return
     if name is not None and name not in TABLES:
@@ -221,7 +263,10 @@ def dictionary(
     for c in agreed:
         entries = c.export_dictionary() if export else c.dictionary()
         title = f"{c.table}.csv" if export else f"core.{c.table}"
-        _show([{k: v for k, v in entry.items() if k != "table"} for entry in entries], f"{title}: {c.description} Grain: {c.grain}.")
+        _show(
+            [{k: v for k, v in entry.items() if k != "table"} for entry in entries],
+            f"{title}: {c.description} Grain: {c.grain}.",
+        )
 
 
 @quarantine_app.command("list")
@@ -253,7 +298,9 @@ def quarantine_show(
         _print_json(found[:limit])
         return
     for record in found[:limit]:
-        print(f"record {record.record_number}, line {record.line or '?'}: {record.rule} ({record.action}): {record.message}")
+        print(
+            f"record {record.record_number}, line {record.line or '?'}: {record.rule} ({record.action}): {record.message}"
+        )
         print(f"    {_plain(record.original or '')}")
     if len(found) > limit:
         print(f"… and {len(found) - limit:,} more (--limit)")
@@ -281,9 +328,20 @@ def batch_list() -> None:
     if _Options.json:
         _print_json({"batches": done, "files": held})
         return
-    _table("Batches", ["batch", "source", "committed", "files", "admitted"], [[str(b.batch_id), b.source_system, str(b.committed_at), str(b.file_count), f"{b.admitted_count:,}"] for b in done])
+    _table(
+        "Batches",
+        ["batch", "source", "committed", "files", "admitted"],
+        [
+            [str(b.batch_id), b.source_system, str(b.committed_at), str(b.file_count), f"{b.admitted_count:,}"]
+            for b in done
+        ],
+    )
     if held:
-        _table("Held or unreadable files", ["id", "file", "source", "status", "why"], [[str(f.file_id), f.file_name, f.source_system, f.status, "; ".join(f.reasons)] for f in held])
+        _table(
+            "Held or unreadable files",
+            ["id", "file", "source", "status", "why"],
+            [[str(f.file_id), f.file_name, f.source_system, f.status, "; ".join(f.reasons)] for f in held],
+        )
 
 
 @batch_app.command("admit")
@@ -316,7 +374,7 @@ def _is_tracked() -> bool:
 
 
 def _now() -> datetime:
-    return datetime.now(timezone.utc)
+    return datetime.now(UTC)
 
 
 def _workspace() -> Workspace:
@@ -348,7 +406,14 @@ def _show_files(files: list[FileOutcome]) -> None:
             )
 
 
-_COUNTS = ("read_count", "admitted_count", "unchanged_count", "duplicate_count", "quarantined_count", "out_of_scope_count")
+_COUNTS = (
+    "read_count",
+    "admitted_count",
+    "unchanged_count",
+    "duplicate_count",
+    "quarantined_count",
+    "out_of_scope_count",
+)
 
 
 def _show(rows: list[dict[str, Any]], title: str | None = None) -> None:
@@ -443,7 +508,13 @@ class _progress:  # noqa: N801  a context manager that reads as a word
         from rich.console import Console
         from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-        self.bar = Progress(SpinnerColumn(), TextColumn("{task.completed} files {task.description}"), TimeElapsedColumn(), console=Console(stderr=True), transient=True)
+        self.bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.completed} files {task.description}"),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
         self.bar.start()
         task = self.bar.add_task(self.what, total=None)
         return lambda: self.bar.advance(task)  # type: ignore[union-attr]

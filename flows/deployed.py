@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -48,7 +48,9 @@ class TrackedRun:
         tracked: Callable[..., Result] = task(name=stage.__name__.replace("_", "-"), **_OPTIONS)(stage)
         return tracked(*args)
 
-    def map(self, stage: Callable[[Item], Result], items: Sequence[Item], done: Callable[[Result], None] | None = None) -> list[Result]:
+    def map(
+        self, stage: Callable[[Item], Result], items: Sequence[Item], done: Callable[[Result], None] | None = None
+    ) -> list[Result]:
         size = max(1, -(-len(items) // (self.workers * _CHUNKS_A_WORKER)))
         chunks = [items[start : start + size] for start in range(0, len(items), size)]
         name = stage.__name__.replace("_", "-")
@@ -57,7 +59,9 @@ class TrackedRun:
             return [stage(item) for item in chunk]
 
         futures = [
-            task(name=name, task_run_name=f"{name} {len(chunk)} file{'s' * (len(chunk) > 1)}", **_OPTIONS)(run_chunk).submit(chunk)
+            task(name=name, task_run_name=f"{name} {len(chunk)} file{'s' * (len(chunk) > 1)}", **_OPTIONS)(
+                run_chunk
+            ).submit(chunk)
             for chunk in chunks
         ]
         results = []
@@ -79,10 +83,15 @@ def send_rest() -> None:
 
 
 def _now() -> datetime:
-    return datetime.now(timezone.utc)
+    return datetime.now(UTC)
 
 
-@flow(name="ingest", flow_run_name="ingest: {reason}", task_runner=ThreadPoolTaskRunner(max_workers=4), persist_result=False)
+@flow(
+    name="ingest",
+    flow_run_name="ingest: {reason}",
+    task_runner=ThreadPoolTaskRunner(max_workers=4),
+    persist_result=False,
+)
 def ingest(
     workspace: Path,
     files: list[Path] | None = None,

@@ -32,7 +32,9 @@ class Run(Protocol):
 
     def call(self, stage: Callable[..., Result], *args: Any) -> Result: ...
 
-    def map(self, stage: Callable[[Item], Result], items: Sequence[Item], done: Callable[[Result], None] | None = None) -> list[Result]: ...
+    def map(
+        self, stage: Callable[[Item], Result], items: Sequence[Item], done: Callable[[Result], None] | None = None
+    ) -> list[Result]: ...
 
 
 class PlainRun:
@@ -44,7 +46,9 @@ class PlainRun:
     def call(self, stage: Callable[..., Result], *args: Any) -> Result:
         return stage(*args)
 
-    def map(self, stage: Callable[[Item], Result], items: Sequence[Item], done: Callable[[Result], None] | None = None) -> list[Result]:
+    def map(
+        self, stage: Callable[[Item], Result], items: Sequence[Item], done: Callable[[Result], None] | None = None
+    ) -> list[Result]:
         results = []
         with ThreadPoolExecutor(max_workers=max(1, min(self.workers, len(items)))) as pool:
             for result in pool.map(stage, items):
@@ -109,14 +113,22 @@ def ingest(
         claimed = file if again is not None else land.claim(workspace, file)
         if claimed is None:
             return None
-        return prepare_landed(workspace, claimed, known_sources[file.source_name], taken, now, is_again=again is not None)
+        return prepare_landed(
+            workspace, claimed, known_sources[file.source_name], taken, now, is_again=again is not None
+        )
 
     candidates = [found for found in run.map(take, landed, done) if found is not None]
     return run.call(settle, workspace, known_sources, candidates, now)
 
 
 def prepare_landed(
-    workspace: Workspace, landed: land.Landed, source: Source, taken: set[tuple[str, str]], now: datetime, *, is_again: bool = False
+    workspace: Workspace,
+    landed: land.Landed,
+    source: Source,
+    taken: set[tuple[str, str]],
+    now: datetime,
+    *,
+    is_again: bool = False,
 ) -> Candidate:
     """One landed file on its way to the warehouse: prepared, known already, unreadable or put off, with the reason."""
     name = landed.file_name
@@ -133,7 +145,9 @@ def prepare_landed(
         if (source.name, found.file_key) in taken and not is_again:
             return found
         kept = workspace.folder("quarantine") / quarantine_name(source.name, found.file_key)
-        prepared = prepare_file(landed.path, name, scanned, source, workspace.key(), now, found.spool, kept, workspace.settings)
+        prepared = prepare_file(
+            landed.path, name, scanned, source, workspace.key(), now, found.spool, kept, workspace.settings
+        )
     except UnreadableError as error:
         return replace(candidate(reading.sha256_of(landed.path)), unreadable=str(error))
     except TransientError as error:
@@ -141,7 +155,9 @@ def prepare_landed(
     return replace(found, prepared=prepared)
 
 
-def settle(workspace: Workspace, known_sources: dict[str, Source], candidates: list[Candidate], now: datetime) -> IngestSummary:
+def settle(
+    workspace: Workspace, known_sources: dict[str, Source], candidates: list[Candidate], now: datetime
+) -> IngestSummary:
     """Gate, admit, publish and archive, under the writer's lock. What is put off stays in landing."""
     deferred = [c for c in candidates if c.deferred is not None]
     ready = [c for c in candidates if c.deferred is None]
@@ -149,7 +165,9 @@ def settle(workspace: Workspace, known_sources: dict[str, Source], candidates: l
     with writing(workspace, "outcomes ingest"):
         with warehouse(workspace) as con:
             for name in dict.fromkeys(c.landed.source_name for c in ready):
-                outcomes += _settle_source(con, workspace, known_sources[name], [c for c in ready if c.landed.source_name == name], now)
+                outcomes += _settle_source(
+                    con, workspace, known_sources[name], [c for c in ready if c.landed.source_name == name], now
+                )
         is_stale = _is_stale(workspace, outcomes)
         if is_stale:
             publish.publish(workspace, now)
@@ -161,7 +179,10 @@ def settle(workspace: Workspace, known_sources: dict[str, Source], candidates: l
         for candidate in deferred:
             land.release_claim(candidate.landed)
         land.sweep(workspace)
-    outcomes += [FileOutcome(0, c.file_name, c.landed.source_name, "", "", "deferred", True, (c.deferred or "",)) for c in deferred]
+    outcomes += [
+        FileOutcome(0, c.file_name, c.landed.source_name, "", "", "deferred", True, (c.deferred or "",))
+        for c in deferred
+    ]
     return IngestSummary(outcomes, is_stale)
 
 
@@ -224,7 +245,12 @@ def report(workspace: Workspace, *, now: datetime, as_of_at: datetime | None = N
     page = run.call(write_pages, workspace, release)
     states = release.frame.column("state").to_pylist()
     return ReportSummary(
-        release.release_id, page, release.as_of_batch, release.as_of_at, len(states), sum(state == "suppressed" for state in states)
+        release.release_id,
+        page,
+        release.as_of_batch,
+        release.as_of_at,
+        len(states),
+        sum(state == "suppressed" for state in states),
     )
 
 
@@ -272,7 +298,9 @@ def _ledger(workspace: Workspace) -> set[tuple[str, str]]:
 
 def _from_archive(workspace: Workspace, file_id: int) -> land.Landed:
     with snapshot(workspace) as con:
-        found = con.execute("SELECT source_system, sha256, file_name FROM ops.file WHERE file_id = $id", {"id": file_id}).fetchone()
+        found = con.execute(
+            "SELECT source_system, sha256, file_name FROM ops.file WHERE file_id = $id", {"id": file_id}
+        ).fetchone()
     if found is None:
         raise NotFoundError(f"no file with id {file_id}. See: outcomes batch list")
     source_name, digest, name = found

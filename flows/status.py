@@ -73,16 +73,24 @@ class Status:
         found = [f"workspace  {self.workspace}"]
         if self.writer:
             found.append(f"writer     {self.writer}")
-        found.append(f"landing    {_counted(self.pending_count, 'file')} to take" if self.pending_count else "landing    nothing waits")
+        found.append(
+            f"landing    {_counted(self.pending_count, 'file')} to take"
+            if self.pending_count
+            else "landing    nothing waits"
+        )
         found += [f"landing    {name}: in no folder of a known source, so never taken" for name in self.strays]
         if not self.is_published:
             return [*found, "published  nothing yet. Run: outcomes ingest"]
         counts = ", ".join(f"{count:,} {status}" for status, count in self.file_counts.items()) or "none"
         found.append(f"files      {counts}, in {_counted(self.batch_count, 'batch', 'batches')}")
         if self.waiting_count:
-            found.append(f"waiting    {_counted(self.waiting_count, 'record')} whose patient or episode has not come yet (ops.waiting)")
+            found.append(
+                f"waiting    {_counted(self.waiting_count, 'record')} whose patient or episode has not come yet (ops.waiting)"
+            )
         if self.release:
-            found.append(f"report     {self.release.release_id}, as of batch {self.release.as_of_batch} at {self.release.as_of_at:%Y-%m-%d %H:%M} UTC, {self.release.status}")
+            found.append(
+                f"report     {self.release.release_id}, as of batch {self.release.as_of_batch} at {self.release.as_of_at:%Y-%m-%d %H:%M} UTC, {self.release.status}"
+            )
         else:
             found.append("report     none yet. Run: outcomes report")
         return found
@@ -93,7 +101,14 @@ class Status:
             [str(f.file_id), f.file_name, f.source_system, f.status]
             + [
                 "" if count is None else f"{count:,}"
-                for count in (f.read_count, f.admitted_count, f.unchanged_count, f.duplicate_count, f.quarantined_count, f.out_of_scope_count)
+                for count in (
+                    f.read_count,
+                    f.admitted_count,
+                    f.unchanged_count,
+                    f.duplicate_count,
+                    f.quarantined_count,
+                    f.out_of_scope_count,
+                )
             ]
             for f in self.files
         ]
@@ -108,7 +123,11 @@ def read_status(workspace: Workspace) -> Status:
     landing = workspace.root / "landing"
     known = land.known_sources(workspace.root / "sources")
     pending = len(land.pending(workspace, known))
-    strays = [str(path.relative_to(landing)) for path in sorted(landing.iterdir()) if path.name not in known] if landing.is_dir() else []
+    strays = (
+        [str(path.relative_to(landing)) for path in sorted(landing.iterdir()) if path.name not in known]
+        if landing.is_dir()
+        else []
+    )
     writer = lock_holder(workspace)
     if not workspace.snapshot.is_file():
         return Status(str(workspace.root), writer, pending, False, strays=strays)
@@ -116,11 +135,28 @@ def read_status(workspace: Workspace) -> Status:
         (batch_count,) = con.execute("SELECT count(*) FROM ops.batch").fetchone() or (0,)
         counts = dict(con.execute("SELECT status, count(*) FROM ops.file GROUP BY ALL ORDER BY status").fetchall())
         files = [FileLine(*row) for row in con.execute(statement("status/last_files")).fetchall()]
-        tokens = [OpenToken(*row) for row in con.execute("SELECT column_name, word, record_count FROM ops.open_token ORDER BY record_count DESC, column_name, word LIMIT 20").fetchall()]
+        tokens = [
+            OpenToken(*row)
+            for row in con.execute(
+                "SELECT column_name, word, record_count FROM ops.open_token ORDER BY record_count DESC, column_name, word LIMIT 20"
+            ).fetchall()
+        ]
         (waiting,) = con.execute("SELECT coalesce(sum(record_count), 0)::BIGINT FROM ops.waiting").fetchone() or (0,)
-        last = con.execute("SELECT release_id, as_of_batch, as_of_at, status FROM ops.release ORDER BY release_id DESC LIMIT 1").fetchone()
+        last = con.execute(
+            "SELECT release_id, as_of_batch, as_of_at, status FROM ops.release ORDER BY release_id DESC LIMIT 1"
+        ).fetchone()
     return Status(
-        str(workspace.root), writer, pending, True, batch_count, counts, waiting, files, tokens, ReleaseLine(*last) if last else None, strays
+        str(workspace.root),
+        writer,
+        pending,
+        True,
+        batch_count,
+        counts,
+        waiting,
+        files,
+        tokens,
+        ReleaseLine(*last) if last else None,
+        strays,
     )
 
 
@@ -138,7 +174,10 @@ def run_query(workspace: Workspace, sql: str) -> tuple[list[str], list[tuple[Any
 
 def _distinct(names: list[str]) -> list[str]:
     """The names, later ones of the same name numbered, so that none is lost where they become keys."""
-    return [name if name not in names[:place] else f"{name}_{names[:place].count(name) + 1}" for place, name in enumerate(names)]
+    return [
+        name if name not in names[:place] else f"{name}_{names[:place].count(name) + 1}"
+        for place, name in enumerate(names)
+    ]
 
 
 @dataclass(frozen=True)
@@ -212,7 +251,9 @@ def export_quarantine(workspace: Workspace, file_id: int, to: Path) -> int:
 
 def _quarantine_file(workspace: Workspace, file_id: int) -> Path | None:
     with snapshot(workspace) as con:
-        found = con.execute("SELECT source_system, file_key FROM ops.file WHERE file_id = $id", {"id": file_id}).fetchone()
+        found = con.execute(
+            "SELECT source_system, file_key FROM ops.file WHERE file_id = $id", {"id": file_id}
+        ).fetchone()
     if found is None:
         raise NotFoundError(f"no file with id {file_id}. See: outcomes batch list")
     path = workspace.root / "quarantine" / f"{found[0]}-{found[1]}.parquet"

@@ -8,7 +8,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -61,7 +61,7 @@ def writing(workspace: Workspace, purpose: str) -> Iterator[None]:
     descriptor = os.open(workspace.lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _take(descriptor, workspace)
-        holder = {"pid": os.getpid(), "purpose": purpose, "since": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+        holder = {"pid": os.getpid(), "purpose": purpose, "since": datetime.now(UTC).isoformat(timespec="seconds")}
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(holder).encode(), 0)
         yield
@@ -189,12 +189,18 @@ def create_views(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(statement("warehouse/consent_state"))
     con.execute("CREATE OR REPLACE VIEW ops.open_token AS\n" + "\nUNION ALL\n".join(_open_tokens()))
     con.execute("CREATE OR REPLACE VIEW ops.waiting AS\n" + "\nUNION ALL\n".join(_for_each_table("warehouse/waiting")))
-    con.execute("CREATE OR REPLACE VIEW ops.conflict AS\n" + "\nUNION ALL\n".join(_for_each_table("warehouse/conflict")))
+    con.execute(
+        "CREATE OR REPLACE VIEW ops.conflict AS\n" + "\nUNION ALL\n".join(_for_each_table("warehouse/conflict"))
+    )
     con.execute(statement("warehouse/consented_patient"))
     for contract in contracts():
         name = quoted(contract.table)
         if contract.table not in ("patient", "consent"):
-            con.execute(statement("warehouse/consented", view=f"core.{quoted('consented_' + contract.table)}", current=f"core.{name}"))
+            con.execute(
+                statement(
+                    "warehouse/consented", view=f"core.{quoted('consented_' + contract.table)}", current=f"core.{name}"
+                )
+            )
         for column in _visible(contract):
             con.execute(f"COMMENT ON COLUMN core.{name}.{quoted(column.name)} IS {literal(describe(column))}")
 
@@ -215,7 +221,9 @@ def _open_tokens() -> Iterator[str]:
 def _for_each_table(path: str) -> Iterator[str]:
     for contract in contracts():
         current = "core.patient_record" if contract.table == "patient" else f"core.{quoted(contract.table)}"
-        yield statement(path, name=literal(contract.table), history=f"history.{quoted(contract.table)}", current=current)
+        yield statement(
+            path, name=literal(contract.table), history=f"history.{quoted(contract.table)}", current=current
+        )
 
 
 def _visible(contract: Contract) -> list[Column]:
@@ -225,7 +233,11 @@ def _visible(contract: Contract) -> list[Column]:
 
 def _parents(contract: Contract) -> str:
     """The joins which leave out a child as long as its parents are not there."""
-    joins = [] if contract.table == "patient" else ["SEMI JOIN core.patient AS patient ON patient.patient_id = h.patient_id"]
+    joins = (
+        []
+        if contract.table == "patient"
+        else ["SEMI JOIN core.patient AS patient ON patient.patient_id = h.patient_id"]
+    )
     for column in contract.columns:
         if column.parent:
             parent = f"core.{quoted(column.parent)}"

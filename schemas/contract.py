@@ -110,8 +110,17 @@ class Column:
         """The checks which follow from the column's own properties, in the order in which a reader would make them."""
         name, text = quoted(self.name), quoted(self.text_name)
 
-        def check(kind: str, violated: str, message: str, action: Action | None = None, dimension: str = "conformance") -> RowCheck:
-            return RowCheck(f"{self.name}_{kind}", self.name, action or self.on_failure, violated, f"{self.delivered_name} {message}", dimension)
+        def check(
+            kind: str, violated: str, message: str, action: Action | None = None, dimension: str = "conformance"
+        ) -> RowCheck:
+            return RowCheck(
+                f"{self.name}_{kind}",
+                self.name,
+                action or self.on_failure,
+                violated,
+                f"{self.delivered_name} {message}",
+                dimension,
+            )
 
         if self.is_required:
             yield check("missing", f"{text} IS NULL", "is missing", "refuse", "completeness")
@@ -129,9 +138,13 @@ class Column:
             if not self.may_be_future:
                 yield check("in_future", f"{name} > {{today}}", "lies in the future")
         if self.pattern:
-            yield check("malformed", f"NOT regexp_full_match({name}, {literal(self.pattern)})", f"must match {self.pattern}")
+            yield check(
+                "malformed", f"NOT regexp_full_match({name}, {literal(self.pattern)})", f"must match {self.pattern}"
+            )
         if self.max_length:
-            yield check("too_long", f"length({name}) > {self.max_length}", f"is longer than {self.max_length} characters")
+            yield check(
+                "too_long", f"length({name}) > {self.max_length}", f"is longer than {self.max_length} characters"
+            )
 
     def _unread(self, name: str, text: str) -> str:
         if self.is_list and (self.allowed or self.code_list):
@@ -143,7 +156,11 @@ class Column:
         for sign, bound in (("<", self.minimum), (">", self.maximum)):
             if bound is not None:
                 value = f"DATE {literal(bound)}" if isinstance(bound, str) else repr(bound)
-                bounds.append(f"list_{'min' if sign == '<' else 'max'}({name}) {sign} {value}" if self.is_list else f"{name} {sign} {value}")
+                bounds.append(
+                    f"list_{'min' if sign == '<' else 'max'}({name}) {sign} {value}"
+                    if self.is_list
+                    else f"{name} {sign} {value}"
+                )
         return " OR ".join(bounds)
 
 
@@ -211,12 +228,17 @@ class Contract:
         """The Arrow schema of a row of `history.<table>`."""
         import pyarrow as pa
 
-        return pa.schema([pa.field(c.name, _arrow_type(c.sql_type), nullable=not c.is_required) for c in self.row_columns])
+        return pa.schema(
+            [pa.field(c.name, _arrow_type(c.sql_type), nullable=not c.is_required) for c in self.row_columns]
+        )
 
     def ddl(self, schema: str = "history") -> list[str]:
         """`CREATE TABLE` and one `COMMENT` a column. No keys, checks, enums or indexes: what DuckDB and DuckLake share."""
         table = f"{quoted(schema)}.{quoted(self.table)}"
-        lines = [f"    {quoted(c.name)} {c.sql_type}{' NOT NULL' if self._is_never_null(c) else ''}" for c in self.row_columns]
+        lines = [
+            f"    {quoted(c.name)} {c.sql_type}{' NOT NULL' if self._is_never_null(c) else ''}"
+            for c in self.row_columns
+        ]
         comments = [f"COMMENT ON COLUMN {table}.{quoted(c.name)} IS {literal(describe(c))}" for c in self.row_columns]
         return [
             f"CREATE TABLE IF NOT EXISTS {table} (\n" + ",\n".join(lines) + "\n)",
@@ -235,14 +257,25 @@ class Contract:
         admitted breaks a refusing rule, and what was to be blanked is blank. Tombstones are left out by the caller.
         """
         found: list[dict[str, Any]] = [
-            {"type": "expect_table_columns_to_match_set", "kwargs": {"column_set": [c.name for c in self.row_columns if c.name not in LEDGER_COLUMNS], "exact_match": False}}
+            {
+                "type": "expect_table_columns_to_match_set",
+                "kwargs": {
+                    "column_set": [c.name for c in self.row_columns if c.name not in LEDGER_COLUMNS],
+                    "exact_match": False,
+                },
+            }
         ]
         for column in self.columns:
             found += list(_expectations_of(column))
         for rule in self.rules:
             if rule.action == "refuse":
                 query = f"SELECT record_number FROM {{batch}} WHERE {rule.violated}"
-                found.append({"type": "unexpected_rows_expectation", "kwargs": {"unexpected_rows_query": query, "description": rule.message}})
+                found.append(
+                    {
+                        "type": "unexpected_rows_expectation",
+                        "kwargs": {"unexpected_rows_query": query, "description": rule.message},
+                    }
+                )
         return found
 
     def export_dictionary(self) -> list[dict[str, str]]:
@@ -323,11 +356,20 @@ def _expectations_of(column: Column) -> Iterator[dict[str, Any]]:
     if column.is_list:
         return
     if column.allowed:
-        yield {"type": "expect_column_values_to_be_in_set", "kwargs": {"column": name, "value_set": [a.value for a in column.allowed]}}
+        yield {
+            "type": "expect_column_values_to_be_in_set",
+            "kwargs": {"column": name, "value_set": [a.value for a in column.allowed]},
+        }
     if column.on_failure != "warn" and (column.minimum is not None or column.maximum is not None):
-        yield {"type": "expect_column_values_to_be_between", "kwargs": {"column": name, "min_value": column.minimum, "max_value": column.maximum}}
+        yield {
+            "type": "expect_column_values_to_be_between",
+            "kwargs": {"column": name, "min_value": column.minimum, "max_value": column.maximum},
+        }
     if column.max_length:
-        yield {"type": "expect_column_value_lengths_to_be_between", "kwargs": {"column": name, "max_value": column.max_length}}
+        yield {
+            "type": "expect_column_value_lengths_to_be_between",
+            "kwargs": {"column": name, "max_value": column.max_length},
+        }
 
 
 def _arrow_type(sql_type: str) -> pa.DataType:
@@ -445,7 +487,9 @@ def _column(entry: Any, has_precision: bool) -> Column:
 def _rule(entry: Any, column: str | None) -> RowCheck:
     match = _COUNT_QUERY.fullmatch(" ".join(entry.query.split()))
     if match is None:
-        raise ValueError(f"rule '{entry.name}': write the query as SELECT count(*) FROM {{object}} WHERE <what is wrong>")
+        raise ValueError(
+            f"rule '{entry.name}': write the query as SELECT count(*) FROM {{object}} WHERE <what is wrong>"
+        )
     return RowCheck(
         name=entry.name,
         column=column,

@@ -109,7 +109,9 @@ class Source(_Part):
     tolerance: float | None = Field(default=None, ge=0, le=1)
     not_mapped: dict[str, tuple[str, ...]] = {}
     snapshot: Literal["full", "partial"] = "partial"
-    folder: Path | None = Field(default=None, exclude=True, description="The workspace's `sources/`, if it stands there")
+    folder: Path | None = Field(
+        default=None, exclude=True, description="The workspace's `sources/`, if it stands there"
+    )
 
     @model_validator(mode="after")
     def _can_be_read(self) -> Source:

@@ -94,7 +94,8 @@ def _to_csv(rows: Rows) -> bytes:
     sink = pa.BufferOutputStream()
     # No value of the cohort holds a comma, a quote or a newline; Arrow raises if one ever does.
     pa_csv.write_csv(table, sink, pa_csv.WriteOptions(include_header=False, quoting_style="none"))
-    return sink.getvalue().to_pybytes()
+    written: bytes = sink.getvalue().to_pybytes()
+    return written
 
 
 def _header(rows: Rows) -> bytes:

@@ -167,7 +167,8 @@ def scatter(parts: Sequence[tuple[Flags, pa.Array]], length: int) -> pa.Array:
 
 def enrolment(seed: int, block: Block) -> Ints:
     g = model.open_stream(seed, number_of(block), ENROLMENT_STREAM)
-    return model.MONTH_STARTS[0] - 1 - g.integers(0, ENROLMENT_DAYS, len(block.patient))
+    days: Ints = model.MONTH_STARTS[0] - 1 - g.integers(0, ENROLMENT_DAYS, len(block.patient))
+    return days
 
 
 def number_of(block: Block) -> int:
@@ -175,7 +176,8 @@ def number_of(block: Block) -> int:
 
 
 def last_seen(block: Block, fallback: Ints) -> Ints:
-    return np.maximum((block.reported_on * block.is_seen).max(axis=1), fallback)
+    days: Ints = np.maximum((block.reported_on * block.is_seen).max(axis=1), fallback)
+    return days
 
 
 def blur_dates(day: Ints, g: np.random.Generator, shares: Sequence[float]) -> tuple[Ints, Ints]:

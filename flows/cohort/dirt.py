@@ -150,7 +150,8 @@ def _redate(column: str, write: Callable[[Ints, np.random.Generator], Sequence[s
 
 
 def _day_numbers(column: pa.Array) -> Ints:
-    return pc.fill_null(column.cast(pa.int32()), 0).to_numpy().astype(np.int64)
+    days: Ints = pc.fill_null(column.cast(pa.int32()), 0).to_numpy().astype(np.int64)
+    return days
 
 
 def _iso(day: Ints) -> list[str]:

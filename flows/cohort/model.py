@@ -111,7 +111,8 @@ class Block:
 
 def open_stream(seed: int, block: int, number: int = 0) -> np.random.Generator:
     """Random numbers of one block. Number 0 is the model's; what is added around it draws from others, so that a new
-    column never changes who the patients are."""
+    column never changes who the patients are.
+    """
     return np.random.Generator(np.random.Philox(key=[seed, number << _STREAM_BITS | block]))
 
 

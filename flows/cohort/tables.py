@@ -239,7 +239,8 @@ def raw_walking_score(score: Floats) -> Ints:
 
 def draw_relapses(seed: int, block: Block) -> Ints:
     """Days of relapses in the study, (B, 5), 0 where there is none. Active secondary progression means that at least
-    one lies in the last two years."""
+    one lies in the last two years.
+    """
     g = model.open_stream(seed, number_of(block), RELAPSE_STREAM)
     size = len(block.patient)
     is_active = block.course == model.COURSES.index("aspms")

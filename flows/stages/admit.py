@@ -77,7 +77,10 @@ def admit(
             is_first = known is None or known.status == "admitted"
             if known is not None and is_first:
                 # What the first take brought stays as it was written: history names its batch and file.
-                con.execute("UPDATE ops.file SET taken_again_as = $new WHERE file_id = $old", {"new": next_id, "old": known.file_id})
+                con.execute(
+                    "UPDATE ops.file SET taken_again_as = $new WHERE file_id = $old",
+                    {"new": next_id, "old": known.file_id},
+                )
             file_id = next_id if known is None or is_first else known.file_id
             numbered.append((file_id, candidate))
             next_id += is_first
@@ -90,7 +93,10 @@ def admit(
         counts: dict[int, dict[str, int]] = {}
         if batch_id is not None:
             counts = _admit_batch(con, source, ready, batch_id, quarantine, now)
-        outcomes += [_record_file(con, source, file_id, c, batch_id, counts.get(file_id), quarantine, now) for file_id, c in numbered]
+        outcomes += [
+            _record_file(con, source, file_id, c, batch_id, counts.get(file_id), quarantine, now)
+            for file_id, c in numbered
+        ]
         con.execute("UPDATE ops.version SET revision = revision + 1")
     return outcomes
 
@@ -98,10 +104,13 @@ def admit(
 def refuse(con: duckdb.DuckDBPyConnection, file_id: int, reason: str, now: datetime) -> FileOutcome:
     """Note that an operator refuses a held file. Its bytes stay in the archive and its records in quarantine."""
     with transaction(con):
-        con.execute(statement("admit/refuse"), {"file_id": file_id, "reason": f"refused by an operator: {reason}", "now": now})
+        con.execute(
+            statement("admit/refuse"), {"file_id": file_id, "reason": f"refused by an operator: {reason}", "now": now}
+        )
         con.execute("UPDATE ops.version SET revision = revision + 1")
         found = con.execute(
-            "SELECT file_name, source_system, sha256, file_key, reasons FROM ops.file WHERE file_id = $id", {"id": file_id}
+            "SELECT file_name, source_system, sha256, file_key, reasons FROM ops.file WHERE file_id = $id",
+            {"id": file_id},
         ).fetchone()
     if found is None:
         raise NotFoundError(f"no file with id {file_id}. See: outcomes batch list")
@@ -114,7 +123,9 @@ def _next(con: duckdb.DuckDBPyConnection, query: str) -> int:
     return int(number)
 
 
-def unknown(con: duckdb.DuckDBPyConnection, source: Source, candidates: list[Candidate]) -> tuple[list[Candidate], list[FileOutcome]]:
+def unknown(
+    con: duckdb.DuckDBPyConnection, source: Source, candidates: list[Candidate]
+) -> tuple[list[Candidate], list[FileOutcome]]:
     """Candidates the ledger does not know (or could not read when it met them), and the outcome of those it knows."""
     new: dict[str, Candidate] = {}
     outcomes = []
@@ -137,12 +148,25 @@ def _known(con: duckdb.DuckDBPyConnection, source: Source, candidate: Candidate)
         return None
     file_id, status, reasons, batch_id = found
     return FileOutcome(
-        file_id, candidate.file_name, source.name, candidate.sha256, candidate.file_key, status, False, tuple(reasons), batch_id
+        file_id,
+        candidate.file_name,
+        source.name,
+        candidate.sha256,
+        candidate.file_key,
+        status,
+        False,
+        tuple(reasons),
+        batch_id,
     )
 
 
 def _admit_batch(
-    con: duckdb.DuckDBPyConnection, source: Source, ready: list[tuple[int, Candidate]], batch_id: int, quarantine: Path, now: datetime
+    con: duckdb.DuckDBPyConnection,
+    source: Source,
+    ready: list[tuple[int, Candidate]],
+    batch_id: int,
+    quarantine: Path,
+    now: datetime,
 ) -> dict[int, dict[str, int]]:
     """Merge the rows of a batch into history; returns counts by file."""
     con.execute("CREATE OR REPLACE TEMP TABLE refused_place (place BIGINT NOT NULL)")
@@ -158,7 +182,9 @@ def _admit_batch(
     fed = {table for _, c in ready if c.prepared for table in c.prepared.tables}
     record_source(con, source)
     for table in (t for t in TABLES if t in fed):
-        _merge(con, table, [(file_id, c) for file_id, c in ready if c.prepared and table in c.prepared.tables], batch_id)
+        _merge(
+            con, table, [(file_id, c) for file_id, c in ready if c.prepared and table in c.prepared.tables], batch_id
+        )
     con.execute(
         "INSERT INTO ops.batch VALUES ($batch_id, $source, $now, $files)",
         {"batch_id": batch_id, "source": source.name, "now": now, "files": len(ready)},
@@ -186,7 +212,11 @@ def _merge(con: duckdb.DuckDBPyConnection, table: str, ready: list[tuple[int, Ca
     """Bring the batch's rows of one table into `history.<table>`."""
     spools = [str(c.spool / f"{table}.parquet") for _, c in ready]
     con.execute("CREATE OR REPLACE TEMP TABLE batch_file (file_id INTEGER NOT NULL, spool VARCHAR NOT NULL)")
-    insert_rows(con, "batch_file", [{"file_id": file_id, "spool": spool} for (file_id, _), spool in zip(ready, spools, strict=True)])
+    insert_rows(
+        con,
+        "batch_file",
+        [{"file_id": file_id, "spool": spool} for (file_id, _), spool in zip(ready, spools, strict=True)],
+    )
     parts = {
         "rows": quoted(f"{table}_arrived"),
         "content": quoted(f"{table}_content"),
@@ -199,7 +229,9 @@ def _merge(con: duckdb.DuckDBPyConnection, table: str, ready: list[tuple[int, Ca
     con.execute(statement("admit/exported_later", **parts))
     taken = (*LEDGER_COLUMNS, "exported_at", "record_number")
     columns = ",\n    ".join(f"arrived.{quoted(c.name)}" for c in contract(table).row_columns if c.name not in taken)
-    (added,) = con.execute(statement("admit/insert", columns=columns, **parts), {"batch_id": batch_id}).fetchone() or (0,)
+    (added,) = con.execute(statement("admit/insert", columns=columns, **parts), {"batch_id": batch_id}).fetchone() or (
+        0,
+    )
     (new,) = con.execute(f"SELECT count(*) FROM {parts['content']} WHERE is_new").fetchone() or (0,)
     if added != new:
         raise BrokenIdentityError(
@@ -258,7 +290,16 @@ def _record_file(
         _record_faults(con, file_id, quarantine / quarantine_name(source.name, candidate.file_key), prepared)
     shown = {name: value for name, value in row.items() if name.endswith("_count") and isinstance(value, int)}
     return FileOutcome(
-        file_id, candidate.file_name, source.name, candidate.sha256, candidate.file_key, status, True, tuple(reasons), admitted_in, shown
+        file_id,
+        candidate.file_name,
+        source.name,
+        candidate.sha256,
+        candidate.file_key,
+        status,
+        True,
+        tuple(reasons),
+        admitted_in,
+        shown,
     )
 
 

@@ -34,7 +34,9 @@ def warm_up() -> None:
         thread.start()
 
 
-def judge(con: duckdb.DuckDBPyConnection, source: Source, candidates: list[Candidate], workspace: Workspace) -> list[Candidate]:
+def judge(
+    con: duckdb.DuckDBPyConnection, source: Source, candidates: list[Candidate], workspace: Workspace
+) -> list[Candidate]:
     """Every prepared candidate with its verdict and reasons; the others as they are.
 
     The audit looks at all files of the batch together, and file by file only to find the one at fault.
@@ -89,8 +91,12 @@ def _oddities(con: duckdb.DuckDBPyConnection, prepared: Prepared, source: Source
     """What an operator may want to know of a file that is let through."""
     found = []
     if prepared.unknown_columns:
-        found.append(f"columns that the source does not know, kept in the raw text only: {', '.join(prepared.unknown_columns)}")
-    usual = con.execute(statement("admit/usual_volume"), {"source": source.name, "tables": sorted(prepared.tables)}).fetchone()
+        found.append(
+            f"columns that the source does not know, kept in the raw text only: {', '.join(prepared.unknown_columns)}"
+        )
+    usual = con.execute(
+        statement("admit/usual_volume"), {"source": source.name, "tables": sorted(prepared.tables)}
+    ).fetchone()
     if usual and usual[0] is not None and prepared.read_count < usual[0] * _USUAL_SHARE:
         found.append(f"{prepared.read_count:,} records, where {usual[0]:,.0f} are usual")
     if prepared.read_count == 0:

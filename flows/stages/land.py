@@ -45,7 +45,9 @@ def known_sources(folder: Path | None) -> dict[str, Source]:
 def known_source(sources: dict[str, Source], name: str) -> Source:
     """The source of that name. Raises UsageError, naming those there are."""
     if name not in sources:
-        raise UsageError(f"unknown source '{name}'. There are: {', '.join(sorted(sources))}. Add one as sources/{name}.yaml in the workspace.")
+        raise UsageError(
+            f"unknown source '{name}'. There are: {', '.join(sorted(sources))}. Add one as sources/{name}.yaml in the workspace."
+        )
     return sources[name]
 
 
@@ -65,7 +67,9 @@ def copy_in(workspace: Workspace, path: Path, source: Source) -> Landed:
     existing_file(path)
     if source.pattern_for(path.name) is None:
         patterns = ", ".join(pattern.match for pattern in source.files)
-        raise UsageError(f"{path.name}: source '{source.name}' takes files named {patterns}. Rename the file, or name its source with --source.")
+        raise UsageError(
+            f"{path.name}: source '{source.name}' takes files named {patterns}. Rename the file, or name its source with --source."
+        )
     folder = workspace.folder("landing", source.name)
     if path.parent.resolve() == folder.resolve() and not path.is_symlink():
         return Landed(path, source.name)
@@ -91,7 +95,12 @@ def pending(workspace: Workspace, sources: dict[str, Source], source_name: str |
 
 
 def _is_finished(path: Path) -> bool:
-    return path.is_file() and not path.is_symlink() and not path.name.startswith(".") and not path.name.lower().endswith(_UNFINISHED)
+    return (
+        path.is_file()
+        and not path.is_symlink()
+        and not path.name.startswith(".")
+        and not path.name.lower().endswith(_UNFINISHED)
+    )
 
 
 def file_key(source: Source, file_name: str, digest: str) -> str:
@@ -113,7 +122,7 @@ def claim(workspace: Workspace, landed: Landed) -> Landed | None:
     try:
         os.link(landed.path, claimed)
     except FileNotFoundError:
-        os.rmdir(folder)
+        Path(folder).rmdir()
         return None
     return Landed(claimed, landed.source_name, landed.file_name, landed.path)
 

@@ -133,20 +133,30 @@ def prepare_file(
     pattern = source.pattern_for(file_name)
     if pattern is None:
         names = ", ".join(p.match for p in source.files)
-        raise UnreadableError(f"{file_name}: no file of source '{source.name}' has such a name ({names}). Rename it, or name its source.")
+        raise UnreadableError(
+            f"{file_name}: no file of source '{source.name}' has such a name ({names}). Rename it, or name its source."
+        )
     current = fingerprint(source, pattern.feeds)
     key_mark = sha256(b"spool" + key).hexdigest()[:16]
     done = load(spool)
-    if done is not None and (done.fingerprint, done.key_mark, done.has_faults) == (current, key_mark, quarantine.exists()):
+    if done is not None and (done.fingerprint, done.key_mark, done.has_faults) == (
+        current,
+        key_mark,
+        quarantine.exists(),
+    ):
         return done
     building = spool.with_name(f".{os.getpid()}-{threading.get_ident()}-{spool.name}")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(mode=0o700, parents=True)
     try:
         with _readable(file_name, source), scratch(settings, building, source.time_zone) as con:
-            prepared = _Preparation(con, path, file_name, scanned, source, pattern.feeds, key, now, building, quarantine, current, key_mark).run()
+            prepared = _Preparation(
+                con, path, file_name, scanned, source, pattern.feeds, key, now, building, quarantine, current, key_mark
+            ).run()
         if reading.stamp_of(path) != scanned.stamp:
-            raise TransientError(f"{file_name}: changed while it was read. Deliver it under a temporary name and rename it when it is whole.")
+            raise TransientError(
+                f"{file_name}: changed while it was read. Deliver it under a temporary name and rename it when it is whole."
+            )
         shutil.rmtree(building / "spill", ignore_errors=True)
         sizes = {entry.name: entry.stat().st_size for entry in building.iterdir()}
         _write(building / MANIFEST, json.dumps({**asdict(prepared), "sizes": sizes}))
@@ -291,12 +301,16 @@ class _Preparation:
 
     def _choose_records(self, layout: reading.Layout) -> int:
         """View `raw`: the records which the SELECTs see. Table `fault`: what was refused before them. Returns those out of scope."""
-        out_of_scope = " OR ".join(
-            f"coalesce(cleaned({quoted(self._raw_name(column))}) IN ({', '.join(map(literal, values))}), FALSE)"
-            for column, values in self.source.not_mapped.items()
-        ) or "FALSE"
+        out_of_scope = (
+            " OR ".join(
+                f"coalesce(cleaned({quoted(self._raw_name(column))}) IN ({', '.join(map(literal, values))}), FALSE)"
+                for column, values in self.source.not_mapped.items()
+            )
+            or "FALSE"
+        )
         malformed = [
-            (name, f"NOT coalesce(regexp_full_match(cleaned({quoted(name)}), {literal(pattern)}), FALSE)") for name, pattern in layout.patterns.items()
+            (name, f"NOT coalesce(regexp_full_match(cleaned({quoted(name)}), {literal(pattern)}), FALSE)")
+            for name, pattern in layout.patterns.items()
         ]
         self.con.execute(
             statement(
@@ -331,7 +345,9 @@ class _Preparation:
             fault = "a value cannot be converted. Pass it on as text and it will be judged by the contract"
         except duckdb.ProgrammingError as error:
             fault = str(error).splitlines()[0]
-        raise UnreadableError(f"{self.file_name}: the SELECT of source '{self.source.name}' for {agreed.table} does not run: {fault}.")
+        raise UnreadableError(
+            f"{self.file_name}: the SELECT of source '{self.source.name}' for {agreed.table} does not run: {fault}."
+        )
 
     def _check_select(self, agreed: Contract, delivered: list[str]) -> None:
         where = f"{self.file_name}: the SELECT of source '{self.source.name}' for {agreed.table}"
@@ -347,7 +363,9 @@ class _Preparation:
         own = {column.delivered_name for column in agreed.delivered_columns} | {"record_number"}
         own |= {name for name in (self.source.exported_at.column, self.source.patient.column) if name}
         if unknown := sorted(set(delivered) - own):
-            raise UnreadableError(f"{where} gives columns that the contract does not have: {', '.join(unknown)}. See: outcomes dictionary {agreed.table} --export")
+            raise UnreadableError(
+                f"{where} gives columns that the contract does not have: {', '.join(unknown)}. See: outcomes dictionary {agreed.table} --export"
+            )
 
     def _judged_rows(self, agreed: Contract, select: str) -> list[RuleResult]:
         delivered = [name for name, *_ in self.con.execute(f"DESCRIBE {select}").fetchall()]
@@ -356,13 +374,18 @@ class _Preparation:
         target = self.spool / f"{agreed.table}.parquet"
         # Rows carry their record's number, so they may be written in any order, which is faster.
         self.con.execute("SET preserve_insertion_order = false")
-        self.con.execute(f"COPY ({rows_statement(agreed, self.source, delivered, select)}) TO {literal(str(target))} (FORMAT parquet)")
+        self.con.execute(
+            f"COPY ({rows_statement(agreed, self.source, delivered, select)}) TO {literal(str(target))} (FORMAT parquet)"
+        )
         self.con.execute("SET preserve_insertion_order = true")
         target.chmod(0o600)
         row = quoted(f"{agreed.table}_row")
         self.con.execute(f"CREATE TEMP VIEW {row} AS SELECT * FROM read_parquet({literal(str(target))})")
         (checked,) = self._one(f"SELECT count(*) FROM {row}")
-        if self.source.select(agreed.table) and self._one(f"SELECT count(*) - count(DISTINCT (record_number, record_id)) FROM {row}")[0]:
+        if (
+            self.source.select(agreed.table)
+            and self._one(f"SELECT count(*) - count(DISTINCT (record_number, record_id)) FROM {row}")[0]
+        ):
             raise UnreadableError(
                 f"{self.file_name}: the SELECT of source '{self.source.name}' for {agreed.table} gives several rows of one record the same "
                 "source_record_id. Give each row its own."
@@ -376,7 +399,9 @@ class _Preparation:
                     f"{literal(check.column) if check.column else 'NULL'}, {literal(check.action)}, {literal(check.message)} "
                     f"FROM {row} WHERE list_contains(broken, {literal(check.name)})"
                 )
-        self.con.execute(f"INSERT INTO warned SELECT record_number FROM {row} WHERE len(warnings) > 0 AND NOT is_refused")
+        self.con.execute(
+            f"INSERT INTO warned SELECT record_number FROM {row} WHERE len(warnings) > 0 AND NOT is_refused"
+        )
         return [RuleResult(agreed.table, c.name, c.action, c.dimension, checked, failed.get(c.name, 0)) for c in checks]
 
     def _find_strays(self) -> None:
@@ -392,7 +417,9 @@ class _Preparation:
         doubts = []
         if read_count != independent_count:
             second = "no number at all" if independent_count is None else f"{independent_count:,}"
-            doubts.append(f"the counts do not balance: {read_count:,} records were read, an independent count says {second}")
+            doubts.append(
+                f"the counts do not balance: {read_count:,} records were read, an independent count says {second}"
+            )
         if not self._one("SELECT count(*) FROM reject")[0]:
             return doubts
         is_plain = self.scanned.is_plain(read_count)
@@ -402,7 +429,9 @@ class _Preparation:
         if last and not self.scanned.ends_with_newline:
             doubts.append(f"the file ends inside record {read_count:,}: it was probably cut off on its way")
         elif last and last[0] == "broken_quotes" and not is_plain:
-            doubts.append(f"a quote in record {read_count:,} is not closed before the end of the file: other records may be inside it")
+            doubts.append(
+                f"a quote in record {read_count:,} is not closed before the end of the file: other records may be inside it"
+            )
         return doubts
 
     def _write_quarantine(self, text: Path, is_plain: bool) -> None:
@@ -412,9 +441,13 @@ class _Preparation:
             self.quarantine.unlink(missing_ok=True)
             return
         originals = self.spool / "originals.parquet"
-        _write_originals(originals, reading.original_lines(text, self._faulty_numbers(), self.source, is_plain=is_plain))
+        _write_originals(
+            originals, reading.original_lines(text, self._faulty_numbers(), self.source, is_plain=is_plain)
+        )
         building = self.quarantine.with_name(f".{self.spool.name}")
-        self.con.execute(statement("prepare/quarantine", originals=literal(str(originals)), target=literal(str(building))))
+        self.con.execute(
+            statement("prepare/quarantine", originals=literal(str(originals)), target=literal(str(building)))
+        )
         originals.unlink()
         building.chmod(0o600)
         building.replace(self.quarantine)

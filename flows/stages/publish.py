@@ -24,7 +24,9 @@ def publish(workspace: Workspace, now: datetime) -> Path:
     building = folder / ".outcomes.duckdb"
     # What a killed publish left may be linked to a dated copy: writing into it would change that one too.
     building.unlink(missing_ok=True)
-    done = subprocess.run([*_COPY, str(workspace.warehouse), str(building)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*_COPY, str(workspace.warehouse), str(building)], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise PipelineError(f"{folder}: the copy for analysts could not be written: {done.stderr.strip()}")
     building.chmod(0o600)

@@ -83,7 +83,9 @@ def scan(path: Path, source: Source) -> Scan:
             is_ascii = is_bytewise and chunk.isascii() and decoder.getstate() == (b"", 0)
             text = "" if is_ascii else _decoded(decoder, chunk, path, encoding)
             if b"\0" in chunk if is_bytewise else "\0" in text:
-                raise UnreadableError(f"{path.name}: holds NUL bytes: a binary file, not an export in text. Export it as {source.format.upper()}.")
+                raise UnreadableError(
+                    f"{path.name}: holds NUL bytes: a binary file, not an export in text. Export it as {source.format.upper()}."
+                )
             breaks.add(chunk if is_bytewise else text)
     if size == 0 or (size <= 4 and start.lstrip(b"".join(_UTF16) + codecs.BOM_UTF8) == b""):
         raise UnreadableError(f"{path.name}: empty, not even a header. Export it again.")
@@ -96,11 +98,13 @@ def scan(path: Path, source: Source) -> Scan:
         encoding=encoding,
         stamp=stamp,
         has_lone_returns=breaks.returns > breaks.pairs,
-        has_mixed_breaks=0 < breaks.returns and 0 < breaks.feeds and not breaks.returns == breaks.pairs == breaks.feeds,
+        has_mixed_breaks=breaks.returns > 0 and breaks.feeds > 0 and not breaks.returns == breaks.pairs == breaks.feeds,
     )
 
 
-def _decoded(decoder: codecs.IncrementalDecoder, chunk: bytes, path: Path, encoding: str, *, final: bool = False) -> str:
+def _decoded(
+    decoder: codecs.IncrementalDecoder, chunk: bytes, path: Path, encoding: str, *, final: bool = False
+) -> str:
     try:
         return decoder.decode(chunk, final)
     except UnicodeDecodeError as error:
@@ -243,7 +247,11 @@ def _count_in_blocks(path: Path, source: Source, column_count: int, block_size: 
         path,
         read_options=pacsv.ReadOptions(column_names=names, skip_rows_after_names=1, block_size=block_size),
         parse_options=pacsv.ParseOptions(
-            delimiter=source.delimiter, quote_char=source.quote, double_quote=True, newlines_in_values=True, invalid_row_handler=skip
+            delimiter=source.delimiter,
+            quote_char=source.quote,
+            double_quote=True,
+            newlines_in_values=True,
+            invalid_row_handler=skip,
         ),
         convert_options=pacsv.ConvertOptions(include_columns=["0"], column_types={"0": pa.binary()}, check_utf8=False),
     )
@@ -264,7 +272,9 @@ def parse(con: duckdb.DuckDBPyConnection, path: Path, source: Source, layout: La
         f"store_rejects = true, rejects_limit = 0, max_line_size = {MAX_LINE_BYTES}, buffer_size = {2 * MAX_LINE_BYTES}, strict_mode = true)"
     )
     try:
-        (good,) = con.execute(f"COPY (SELECT * FROM {read}) TO {literal(str(target))} (FORMAT parquet)").fetchone() or (0,)
+        (good,) = con.execute(f"COPY (SELECT * FROM {read}) TO {literal(str(target))} (FORMAT parquet)").fetchone() or (
+            0,
+        )
     except duckdb.InvalidInputException as error:
         # The reader's own message quotes the line.
         raise UnreadableError(
@@ -300,7 +310,10 @@ def number_rejects(con: duckdb.DuckDBPyConnection, path: Path, source: Source, r
     if wanted is not None or ordinal != read_count or not is_agreed:
         return False
     schema = pa.schema([("row", pa.int64()), ("ordinal", pa.int64())])
-    con.register("reject_number", pa.table([pa.array(column) for column in zip(*numbers, strict=True)] or [[], []], schema=schema))
+    con.register(
+        "reject_number",
+        pa.table([pa.array(column) for column in zip(*numbers, strict=True)] or [[], []], schema=schema),
+    )
     con.execute("UPDATE reject SET ordinal = n.ordinal FROM reject_number AS n WHERE n.row = reject.ordinal")
     con.unregister("reject_number")
     return True
@@ -320,11 +333,15 @@ def number_records(con: duckdb.DuckDBPyConnection, raw: Path, layout: Layout) ->
         con.execute(statement("prepare/reject_step"), {"good_count": good})
         rejects = "step.before + len(list_filter(step.places, place -> place <= raw.file_row_number))"
         steps = "JOIN reject_step AS step ON step.block = raw.file_row_number // 2048"
-    columns = ",\n    ".join([quoted(name) for name in layout.names] + [f"NULL::VARCHAR AS {quoted(name)}" for name in layout.absent])
+    columns = ",\n    ".join(
+        [quoted(name) for name in layout.names] + [f"NULL::VARCHAR AS {quoted(name)}" for name in layout.absent]
+    )
     con.execute(statement("prepare/record", raw=literal(str(raw)), columns=columns, rejects=rejects, steps=steps))
 
 
-def original_lines(path: Path, wanted: Iterator[int], source: Source, *, is_plain: bool) -> Iterator[tuple[int, int, str]]:
+def original_lines(
+    path: Path, wanted: Iterator[int], source: Source, *, is_plain: bool
+) -> Iterator[tuple[int, int, str]]:
     """(record number, line in the file, original text) of the wanted records, which come in rising order.
 
     A plain file has one record a line, so its lines are counted; in others Python's csv module says where records end.

@@ -169,7 +169,9 @@ def _one_word(column: Column, text: str, source: Source) -> str:
     ways = [f"TRY_CAST({text} AS ENUM({', '.join(map(literal, values))}))::VARCHAR"]
     if column.letter_case != "keep":
         words = ", ".join(map(literal, tokens))
-        ways.append(f"list_extract({_texts(tokens.values())}, enum_code(TRY_CAST(as_token({text}) AS ENUM({words}))) + 1)")
+        ways.append(
+            f"list_extract({_texts(tokens.values())}, enum_code(TRY_CAST(as_token({text}) AS ENUM({words}))) + 1)"
+        )
     if column.is_open:
         # A token that is only signs (or none of our letters) is kept as it was written.
         ways.append(f"getvariable('source_system') || ':' || coalesce(nullif(as_token({text}), ''), {text})")
@@ -211,7 +213,9 @@ def _kept(column: Column, contract: Contract, source: Source) -> str:
 
 
 def _is_blanked(contract: Contract, column: Column) -> str:
-    blanking = [check.name for check in contract.row_checks() if check.column == column.name and check.action == "blank"]
+    blanking = [
+        check.name for check in contract.row_checks() if check.column == column.name and check.action == "blank"
+    ]
     return f"(len(broken) > 0 AND list_has_any(broken, {_texts(blanking)}))" if blanking else "FALSE"
 
 
@@ -243,7 +247,11 @@ def _canonical_text(contract: Contract) -> str:
     The patient belongs to it, or a record that moves to another patient would be taken for the one before. So do the rules
     that blanked a field: of a value that was blanked and one that was never there, only one carries a warning.
     """
-    parts = ["coalesce(pseudonym.patient_id::VARCHAR, '')", "coalesce(epoch_us(source_updated_at)::VARCHAR, '')", "is_deleted::VARCHAR"]
+    parts = [
+        "coalesce(pseudonym.patient_id::VARCHAR, '')",
+        "coalesce(epoch_us(source_updated_at)::VARCHAR, '')",
+        "is_deleted::VARCHAR",
+    ]
     for column in contract.columns:
         name = quoted(column.name)
         text = f"epoch_us({name})::VARCHAR" if column.sql_type == "TIMESTAMPTZ" else f"{name}::VARCHAR"
@@ -252,5 +260,7 @@ def _canonical_text(contract: Contract) -> str:
             text = f"replace(replace({name}, '\\', '\\\\'), '|', '\\/')"
         parts.append(f"coalesce({text}, '')")
     blanking = _texts(check.name for check in contract.row_checks() if check.action == "blank")
-    parts.append(f"CASE WHEN len(warnings) > 0 THEN list_filter(warnings, rule -> list_contains({blanking}, rule))::VARCHAR ELSE '' END")
+    parts.append(
+        f"CASE WHEN len(warnings) > 0 THEN list_filter(warnings, rule -> list_contains({blanking}, rule))::VARCHAR ELSE '' END"
+    )
     return f"concat_ws('|', {', '.join(parts)})"

@@ -59,7 +59,9 @@ def run(folder: Path, records: int) -> None:
     print(f"a cohort of {patients:,} patients …", flush=True)
     log = write_cohort(folder / "cohort", patients, dirt=False)
     reports = folder / "cohort" / "symptom_report.csv"
-    print(f"{log.records['symptom_report']:,} symptom reports, {reports.stat().st_size / 1e6:,.0f} MB, {os.cpu_count()} cores\n")
+    print(
+        f"{log.records['symptom_report']:,} symptom reports, {reports.stat().st_size / 1e6:,.0f} MB, {os.cpu_count()} cores\n"
+    )
     floor, floor_memory = measured(sys.executable, "-c", FLOOR, reports, folder / "floor.duckdb")
     show("floor: typed CREATE TABLE AS over read_csv", floor, floor, floor_memory)
     workspace = folder / "workspace"
@@ -73,7 +75,12 @@ def run(folder: Path, records: int) -> None:
         new.write(b"\n")
     show("the same records in a new file", *ratio(measured(*ingest, folder / "symptom_report-anew.csv"), floor))
     show("status", *ratio(measured(OUTCOMES, "--workspace", workspace, "status"), floor))
-    show("query", *ratio(measured(OUTCOMES, "--workspace", workspace, "query", "SELECT count(*) FROM history.symptom_report"), floor))
+    show(
+        "query",
+        *ratio(
+            measured(OUTCOMES, "--workspace", workspace, "query", "SELECT count(*) FROM history.symptom_report"), floor
+        ),
+    )
     show("report: build to pages", *ratio(measured(OUTCOMES, "--workspace", workspace, "report"), floor))
 
 

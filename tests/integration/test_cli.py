@@ -36,7 +36,9 @@ def home(tmp_path, outcomes):
 @pytest.fixture
 def consents(tmp_path):
     """A file of twenty consents, of which one has an unknown status."""
-    lines = [f"c{n},p{n},,,aggregate_release,{'given' if n == 7 else 'granted'},2024-01-01T00:00:00Z" for n in range(20)]
+    lines = [
+        f"c{n},p{n},,,aggregate_release,{'given' if n == 7 else 'granted'},2024-01-01T00:00:00Z" for n in range(20)
+    ]
     path = tmp_path / "consent.csv"
     path.write_text("\n".join([f"{HEADER},scope,status,effective_at", *lines]) + "\n")
     return path
@@ -89,7 +91,9 @@ def test_quarantine_shows_number_line_rule_and_original_text(home, outcomes, con
 
 def test_a_held_file_ends_with_11_and_an_operator_can_admit_it(home, outcomes, tmp_path):
     path = tmp_path / "consent.csv"
-    path.write_text(f"{HEADER},scope,status,effective_at\nc1,p1,,,aggregate_release,given,2024-01-01T00:00:00Z\nc2,p2,,,aggregate_release,granted,2024-01-01T00:00:00Z\n")
+    path.write_text(
+        f"{HEADER},scope,status,effective_at\nc1,p1,,,aggregate_release,given,2024-01-01T00:00:00Z\nc2,p2,,,aggregate_release,granted,2024-01-01T00:00:00Z\n"
+    )
     code, _, err = outcomes("--workspace", home, "ingest", path)
     assert code == 11
     assert "1 of 2 records are refused, 50.0%; the tolerance is 10.0%" in err
@@ -150,7 +154,9 @@ def test_dictionary_describes_every_column_of_a_table(outcomes):
 
 def test_signs_of_control_in_a_file_do_not_reach_the_terminal(home, outcomes, tmp_path):
     path = tmp_path / "consent.csv"
-    path.write_text(f"{HEADER},scope,status,effective_at\nc1,p1,,,aggregate_release,\x1b[31mgiven,2024-01-01T00:00:00Z\n")
+    path.write_text(
+        f"{HEADER},scope,status,effective_at\nc1,p1,,,aggregate_release,\x1b[31mgiven,2024-01-01T00:00:00Z\n"
+    )
     outcomes("--workspace", home, "ingest", path)
     _, out, _ = outcomes("--workspace", home, "quarantine", "show", "1")
     assert "\x1b" not in out
@@ -161,7 +167,10 @@ def test_the_commands_people_wait_for_do_not_load_what_they_do_not_need(home, ou
     outcomes("--workspace", home, "ingest", consents)
     for words in (["--help"], ["--workspace", home, "status"], ["--workspace", home, "query", "SELECT 1"]):
         loaded = subprocess.run(
-            [sys.executable, "-X", "importtime", str(OUTCOMES), *map(str, words)], capture_output=True, text=True, check=True
+            [sys.executable, "-X", "importtime", str(OUTCOMES), *map(str, words)],
+            capture_output=True,
+            text=True,
+            check=True,
         ).stderr
         for package in ("prefect", "great_expectations", "pyarrow", "altair", "pandas"):
             assert f" {package}\n" not in loaded, (words, package)
@@ -170,7 +179,18 @@ def test_the_commands_people_wait_for_do_not_load_what_they_do_not_need(home, ou
 def test_every_command_of_the_readme_exists():
     text = (Path(__file__).parents[2] / "README.md").read_text()
     helped = subprocess.run([OUTCOMES, "--help"], capture_output=True, text=True, check=True).stdout
-    for command in ("init", "demo", "check", "ingest", "report", "status", "query", "dictionary", "quarantine", "batch"):
+    for command in (
+        "init",
+        "demo",
+        "check",
+        "ingest",
+        "report",
+        "status",
+        "query",
+        "dictionary",
+        "quarantine",
+        "batch",
+    ):
         assert command in helped
         assert f"outcomes {command}" in text, f"the README does not name `outcomes {command}`"
 
@@ -189,7 +209,13 @@ def test_a_file_taken_again_leaves_the_first_take_s_numbers_alone(home, outcomes
     outcomes("--workspace", home, "ingest", consents)
     code, out, _ = outcomes("--workspace", home, "--json", "ingest", "--again", "1")
     assert (code, json.loads(out)["files"][0]["file_id"]) == (0, 2)
-    _, out, _ = outcomes("--workspace", home, "--json", "query", "SELECT file_id, admitted_count, unchanged_count, taken_again_as FROM ops.file ORDER BY ALL")
+    _, out, _ = outcomes(
+        "--workspace",
+        home,
+        "--json",
+        "query",
+        "SELECT file_id, admitted_count, unchanged_count, taken_again_as FROM ops.file ORDER BY ALL",
+    )
     assert [list(row.values()) for row in json.loads(out)] == [[1, 19, 0, 2], [2, 0, 19, None]]
 
 

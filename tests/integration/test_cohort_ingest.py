@@ -1,7 +1,7 @@
 """The synthetic cohort through the pipeline: every planted fault meets the fate it was planted for."""
 
 from collections import Counter
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import pyarrow.parquet as pq
 import pytest
@@ -11,7 +11,7 @@ from flows.cohort import write_cohort
 from flows.settings import create_workspace
 from flows.warehouse import snapshot
 
-NOW = datetime(2025, 11, 1, 9, 30, tzinfo=timezone.utc)
+NOW = datetime(2025, 11, 1, 9, 30, tzinfo=UTC)
 PATIENTS = 300
 
 
@@ -40,7 +40,10 @@ def test_every_file_balances(ingested):
 
 def test_every_record_planted_to_be_refused_is_refused_and_no_other(ingested):
     workspace, log, _ = ingested
-    (refused,) = ask(workspace, "SELECT count(*) FROM (SELECT DISTINCT file_id, record_number FROM ops.quarantine WHERE action = 'refuse')")
+    (refused,) = ask(
+        workspace,
+        "SELECT count(*) FROM (SELECT DISTINCT file_id, record_number FROM ops.quarantine WHERE action = 'refuse')",
+    )
     assert refused == (log.expected("refused"),)
 
 
@@ -57,7 +60,9 @@ def test_fields_planted_to_be_blanked_are_blank_and_their_rows_admitted(ingested
     )
     assert blanked == (log.expected("blanked"),)
     for column, low, high in (("height_cm", 100, 230), ("birth_year", 1900, 2015)):
-        assert ask(workspace, f"SELECT count(*) FROM core.patient WHERE {column} NOT BETWEEN {low} AND {high}") == [(0,)]
+        assert ask(workspace, f"SELECT count(*) FROM core.patient WHERE {column} NOT BETWEEN {low} AND {high}") == [
+            (0,)
+        ]
 
 
 def test_the_quarantine_keeps_the_original_text_of_each_refused_record(ingested):
@@ -77,7 +82,9 @@ def test_corrected_records_stand_once_and_with_their_last_content(ingested):
         workspace, "SELECT count(*), count(*) FILTER (superseded_in IS NULL) FROM history.symptom_report"
     )[0]
     assert versions > current
-    assert ask(workspace, "SELECT count(*) - count(DISTINCT record_id) FROM history.symptom_report WHERE superseded_in IS NULL") == [(0,)]
+    assert ask(
+        workspace, "SELECT count(*) - count(DISTINCT record_id) FROM history.symptom_report WHERE superseded_in IS NULL"
+    ) == [(0,)]
     assert log.counts["restated"] > 0
 
 

@@ -75,7 +75,10 @@ def test_a_file_taken_again_replaces_what_its_first_take_read_otherwise(workspac
     lab(workspace, "female")
     (again,) = ingest(workspace, now=now, again=1).files
     assert again.counts["admitted_count"] == 40
-    assert query(workspace, "SELECT sex, count(*) FROM core.patient GROUP BY ALL ORDER BY ALL") == [("female", 30), ("male", 10)]
+    assert query(workspace, "SELECT sex, count(*) FROM core.patient GROUP BY ALL ORDER BY ALL") == [
+        ("female", 30),
+        ("male", 10),
+    ]
 
 
 def test_a_file_taken_again_ends_what_it_no_longer_yields(workspace, now):
@@ -94,7 +97,10 @@ def test_a_file_taken_again_ends_what_it_no_longer_yields(workspace, now):
 
 @pytest.mark.parametrize("name", ["..", "a/b", "A", "", ".x"])
 def test_a_source_cannot_be_named_like_another_place(workspace, now, name):
-    write(workspace.root / "sources" / "bad.yaml", f"name: '{name}'\ndescription: x\nfiles: [{{match: '*.toml', feeds: [patient]}}]\n")
+    write(
+        workspace.root / "sources" / "bad.yaml",
+        f"name: '{name}'\ndescription: x\nfiles: [{{match: '*.toml', feeds: [patient]}}]\n",
+    )
     with pytest.raises(UsageError, match="name"):
         ingest(workspace, now=now)
     assert open_workspace(workspace.root).key()
@@ -118,7 +124,9 @@ def test_a_published_file_that_is_damaged_is_published_anew(workspace, now):
 
 
 def test_what_a_killed_run_left_in_the_spool_is_swept(workspace, now):
-    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True).stdout.strip()
+    dead = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
+    ).stdout.strip()
     left = workspace.folder("spool", "canonical", f".{dead}-1-key")
     write(left / "raw.parquet", "x")
     consents(workspace, "consent.csv", ["a1"])

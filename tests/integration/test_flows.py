@@ -19,7 +19,9 @@ def deployed(tmp_path_factory):
         from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
         # Heartbeats cost a second of every flow run and nothing here lives that long.
-        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None, PREFECT_API_URL: variables["PREFECT_API_URL"]}):
+        with temporary_settings(
+            {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None, PREFECT_API_URL: variables["PREFECT_API_URL"]}
+        ):
             from flows import deployed
 
             yield deployed
@@ -49,7 +51,10 @@ def test_an_ingest_is_one_flow_run_whose_tasks_are_the_stages(deployed, tmp_path
     summary = deployed.ingest(workspace.root, reason="three files")
     assert [f.counts["admitted_count"] for f in summary.files] == [5, 5, 5]
     assert ("ingest: three files", "Completed") in runs("flow")
-    assert [(name.rsplit("-", 1)[0] if name[-1].isalnum() and "file" not in name else name, state) for name, state in runs("task")] == [
+    assert [
+        (name.rsplit("-", 1)[0] if name[-1].isalnum() and "file" not in name else name, state)
+        for name, state in runs("task")
+    ] == [
         ("settle", "Completed"),
         ("take 1 file", "Completed"),
         ("take 1 file", "Completed"),
@@ -102,7 +107,9 @@ def test_the_command_line_is_tracked_where_a_server_is_configured(deployed, tmp_
     workspace = create_workspace(tmp_path / "ws")
     consents(tmp_path, "x", 3)
     before = len(runs("flow"))
-    monkeypatch.setattr(sys, "argv", ["outcomes", "--workspace", str(workspace.root), "ingest", str(tmp_path / "consent-x.csv")])
+    monkeypatch.setattr(
+        sys, "argv", ["outcomes", "--workspace", str(workspace.root), "ingest", str(tmp_path / "consent-x.csv")]
+    )
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 0

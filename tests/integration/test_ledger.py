@@ -158,7 +158,9 @@ def test_ids_of_the_source_stand_nowhere_in_the_warehouse(workspace, tmp_path, n
 def test_the_same_bytes_for_two_tables_are_two_files(workspace, now):
     # Tombstones need no content: an export may give one list of them for several tables.
     columns = ["source_record_id", "source_updated_at", "is_deleted"]
-    columns += [name for table in ("fall_report", "relapse") for name in required_names(contract(table).delivered_columns)]
+    columns += [
+        name for table in ("fall_report", "relapse") for name in required_names(contract(table).delivered_columns)
+    ]
     header = ",".join(dict.fromkeys(columns))
     row = "x1,2025-06-01T00:00:00Z,true" + "," * (header.count(",") - 2)
     landing = workspace.folder("landing", "canonical")
@@ -177,9 +179,16 @@ def test_a_file_that_changes_while_it_is_read_waits_and_the_others_go_on(workspa
     for name in ("growing", "whole"):
         write(landing / f"consent-{name}.csv", f"{head}\n{name},p1,,,research,granted,2025-01-01T00:00:00Z\n")
     real = prepare.reading.stamp_of
-    monkeypatch.setattr(prepare.reading, "stamp_of", lambda path: (0, 0, 0) if "growing" in path.name and "prepare_file" in callers() else real(path))
+    monkeypatch.setattr(
+        prepare.reading,
+        "stamp_of",
+        lambda path: (0, 0, 0) if "growing" in path.name and "prepare_file" in callers() else real(path),
+    )
     summary = ingest(workspace, now=now)
-    assert {f.file_name: f.status for f in summary.files} == {"consent-growing.csv": "deferred", "consent-whole.csv": "admitted"}
+    assert {f.file_name: f.status for f in summary.files} == {
+        "consent-growing.csv": "deferred",
+        "consent-whole.csv": "admitted",
+    }
     assert summary.exit_code == TransientError.exit_code
     assert [path.name for path in landing.iterdir()] == ["consent-growing.csv"]
     monkeypatch.undo()

@@ -123,10 +123,22 @@ STATEMENTS = {
     ],
 }
 
-COHORT_TREATMENTS = (
-    "physical_therapy strength_exercise dalfampridine baclofen yoga cane walker ankle_foot_orthosis swimming "
-    "hydration balanced_diet energy_conservation amantadine ocrelizumab"
-).split()
+COHORT_TREATMENTS = [
+    "physical_therapy",
+    "strength_exercise",
+    "dalfampridine",
+    "baclofen",
+    "yoga",
+    "cane",
+    "walker",
+    "ankle_foot_orthosis",
+    "swimming",
+    "hydration",
+    "balanced_diet",
+    "energy_conservation",
+    "amantadine",
+    "ocrelizumab",
+]
 
 
 def exists(place: str) -> bool:

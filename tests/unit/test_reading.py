@@ -231,8 +231,7 @@ def faults(workspace, text: str) -> list[tuple]:
     path = write(workspace.root.parent / "consent.csv", text)
     candidate = prepare(workspace, path)
     return [
-        (row["record_number"], row["line"], row["rule"], row["original"])
-        for row in quarantined(workspace, candidate)
+        (row["record_number"], row["line"], row["rule"], row["original"]) for row in quarantined(workspace, candidate)
     ]
 
 

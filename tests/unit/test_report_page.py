@@ -8,7 +8,7 @@ import random
 import re
 from collections import Counter
 from dataclasses import replace
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -28,8 +28,8 @@ from flows.warehouse import create_schema, warehouse, writing
 from schemas.contract import contracts
 from sql import statement, statements
 
-AT = datetime(2025, 6, 30, tzinfo=timezone.utc)
-NOW = datetime(2025, 7, 2, 8, 30, tzinfo=timezone.utc)
+AT = datetime(2025, 6, 30, tzinfo=UTC)
+NOW = datetime(2025, 7, 2, 8, 30, tzinfo=UTC)
 HOSTILE = '<script>alert(1)</script>"&'
 
 
