@@ -100,13 +100,13 @@ class Finding:
 
 
 @contextlib.contextmanager
-def auditing(con: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[Auditor]:
-    """An auditor that works inside `con`; Data Docs of what it saw are written to `folder` when it is done."""
+def auditing(con: duckdb.DuckDBPyConnection, folder: Path, *, is_documented: bool = True) -> Iterator[Auditor]:
+    """An auditor that works inside `con`; `is_documented` writes Data Docs of what it saw to `folder`."""
     _open.append(con)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            yield Auditor(folder)
+            yield Auditor(folder, is_documented=is_documented)
     finally:
         _open.pop()
 
@@ -114,7 +114,8 @@ def auditing(con: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[Auditor]:
 class Auditor:
     """Validates tables or views of the connection against contracts."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, is_documented: bool) -> None:
+        self._actions = [UpdateDataDocsAction(name="docs")] if is_documented else []
         # What was validated last time is kept in Data Docs; how, is made from the contracts anew.
         for definitions in ("checkpoints", "validation_definitions"):
             shutil.rmtree(folder / "gx" / definitions, ignore_errors=True)
@@ -130,7 +131,7 @@ class Auditor:
         checkpoint = gx.Checkpoint(
             name="admission",
             validation_definitions=[self._validation(contract, view) for contract, view in views.items()],
-            actions=[UpdateDataDocsAction(name="docs")],
+            actions=self._actions,
             result_format={"result_format": "BOOLEAN_ONLY"},
         )
         result = self._context.checkpoints.add_or_update(checkpoint).run(run_id=gx.RunIdentifier(run_name=run_name))

@@ -24,6 +24,7 @@ _FIRST_SETTINGS = """\
 # snapshot_copies = 2           # dated copies of the published file that are kept
 # minimum_free_bytes = 500000000
 # minimum_cell = 11             # released counts below it are suppressed
+# data_docs = true              # write what the audit saw as pages in data-docs/
 """
 
 
@@ -37,6 +38,7 @@ class Settings:
     snapshot_copies: int = 2
     minimum_free_bytes: int = 500_000_000
     minimum_cell: int = 11
+    data_docs: bool = True
 
     @property
     def worker_count(self) -> int:
@@ -135,8 +137,9 @@ def open_workspace(root: Path) -> Workspace:
     if unknown := sorted(set(given) - set(known)):
         raise UsageError(f"{path}: unknown settings {', '.join(unknown)}; there are: {', '.join(known)}.")
     for name, value in given.items():
-        expected: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float)}
-        if not isinstance(value, expected[str(known[name])]) or isinstance(value, bool):
+        expected: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float), "bool": (bool,)}
+        # A truth value is a whole number to Python, but not to whoever writes settings.
+        if not isinstance(value, expected[str(known[name])]) or isinstance(value, bool) != (known[name] == "bool"):
             raise UsageError(f"{path}: {name} must be of type {known[name]}.")
     return Workspace(root.resolve(), Settings(**given))
 

@@ -6,7 +6,7 @@ import canonical
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from flows.settings import Workspace, create_workspace
+from flows.settings import Workspace, create_workspace, open_workspace
 
 # The same examples every time, and no deadline: a shared machine is slow at times.
 settings.register_profile(
@@ -28,7 +28,10 @@ def now():
 
 @pytest.fixture
 def workspace(tmp_path) -> Workspace:
-    return create_workspace(tmp_path / "workspace")
+    """A new workspace that writes no Data Docs, which take longer than all else; `test_audit` looks at those."""
+    root = create_workspace(tmp_path / "workspace").root
+    (root / "outcomes.toml").write_text("data_docs = false\n")
+    return open_workspace(root)
 
 
 @pytest.fixture(scope="session")

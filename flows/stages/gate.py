@@ -46,7 +46,7 @@ def judge(
     if not any(c.prepared and any(c.prepared.tables.values()) for c in ready):
         return judged
     audit = importlib.import_module(_AUDIT)
-    with audit.auditing(con, workspace.folder("data-docs")) as auditor:
+    with audit.auditing(con, workspace.folder("data-docs"), is_documented=workspace.settings.data_docs) as auditor:
         if _findings(con, auditor, ready):
             at_fault = {c.file_key: _findings(con, auditor, [c]) for c in ready}
             judged = [_held(c, at_fault.get(c.file_key, ())) for c in judged]

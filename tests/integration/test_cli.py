@@ -30,6 +30,7 @@ def outcomes(monkeypatch, capsys):
 @pytest.fixture
 def home(tmp_path, outcomes):
     assert outcomes("init", tmp_path / "ws")[0] == 0
+    (tmp_path / "ws" / "outcomes.toml").write_text("data_docs = false\n")
     return tmp_path / "ws"
 
 
