@@ -106,8 +106,6 @@ def ingest(
     else:
         landed = land.pending(workspace, known_sources, source_name)
     taken = _ledger(workspace)
-    if landed:
-        gate.warm_up()
 
     def take(file: land.Landed) -> Candidate | None:
         claimed = file if again is not None else land.claim(workspace, file)
@@ -144,6 +142,8 @@ def prepare_landed(
         found = candidate(scanned.sha256)
         if (source.name, found.file_key) in taken and not is_again:
             return found
+        # From here on DuckDB does the work, and Python is free to import.
+        gate.warm_up()
         kept = workspace.folder("quarantine") / quarantine_name(source.name, found.file_key)
         prepared = prepare_file(
             landed.path, name, scanned, source, workspace.key(), now, found.spool, kept, workspace.settings

@@ -75,6 +75,7 @@ class Cell:
     has_interval: bool
     is_expendable: bool
     mart: str
+    covers_key: str | None = None
 
     @property
     def is_guarded(self) -> bool:
@@ -144,7 +145,11 @@ def read_cells(con: duckdb.DuckDBPyConnection) -> list[Cell]:
 def decide(cells: Sequence[Cell], minimum_cell: int) -> Suppression:
     """What must be hidden of the cells, and of the remainders that follow from them."""
     relations = relations_of(cells)
-    decided = suppress(relations.counts, relations.relations, minimum_cell, relations.tables, relations.expendable)
+    # Of parts that overlap n-fold at most, an excess of n - 1 may be one patient's: so many count as one.
+    few = {key for key, most in relations.overlaps.items() if 0 < relations.counts[key] < 1 + most * (minimum_cell - 1)}
+    decided = suppress(
+        relations.counts, relations.relations, minimum_cell, relations.tables, relations.expendable, frozenset(few)
+    )
     hidden = frozenset(key for key, name in relations.names.items() if name in decided.hidden)
     return Suppression(hidden, decided.primary, decided.withdrawn)
 
@@ -154,12 +159,17 @@ def remainder_key(cell: Cell) -> str:
     return f"{cell.denominator_key} but not {cell.cell_key}"
 
 
+def excess_key(whole: str) -> str:
+    """By how much the parts that cover a whole exceed it: a patient in m of them counts m - 1 times."""
+    return f"{whole} counted more than once"
+
+
 @dataclass(frozen=True)
 class CellRelations:
     """What an attacker may compute: counts, sums, and the tables in which cells stand.
 
     `names` gives each cell key the one name of its set of patients: a count that is hidden in one table and shown in
-    another, under another name, is not hidden.
+    another, under another name, is not hidden. `overlaps` says how often one patient can count in an excess.
     """
 
     counts: dict[str, int]
@@ -167,13 +177,16 @@ class CellRelations:
     tables: dict[str, Table]
     expendable: frozenset[str]
     names: dict[str, str]
+    overlaps: dict[str, int]
 
 
 def relations_of(cells: Sequence[Cell]) -> CellRelations:
     """The guarded cells with their counts and all that can be computed from one another.
 
-    Two kinds of relation: parts that add up to a whole; and whole = share + remainder, for every share that is shown.
-    Remainders are shown nowhere, so hiding one costs nothing, unless it is the very patients of a cell that is shown.
+    Three kinds of relation: parts that add up to a whole; whole = share + remainder, for every share that is shown; and
+    sum of the parts = whole + excess, for parts that overlap and cover the whole.
+    Remainders, sums and excesses are shown nowhere, so hiding one costs nothing, unless it is the very patients of a cell
+    that is shown.
     """
     guarded = [cell for cell in cells if cell.is_guarded]
     counts: dict[str, int] = {}
@@ -201,6 +214,7 @@ def relations_of(cells: Sequence[Cell]) -> CellRelations:
             patients[remainder] = patients[cell.denominator_key] ^ patients[cell.cell_key]
         sums[cell.denominator_key, remainder] = {cell.cell_key, remainder}
     names = _names(counts, patients, shown)
+    overlaps = _cover(guarded, counts, names, sums)
     relations = {
         Relation(names[whole], tuple(sorted(names[part] for part in parts))) for (whole, _), parts in sums.items()
     }
@@ -208,6 +222,8 @@ def relations_of(cells: Sequence[Cell]) -> CellRelations:
     for cell in guarded:
         keys = (cell.cell_key, remainder_key(cell)) if cell.denominator_key else (cell.cell_key,)
         in_table.setdefault(cell.table_id, set()).update(names[key] for key in keys)
+        if cell.covers_key is not None:
+            in_table[cell.table_id] |= {_total_key(cell.covers_key), excess_key(cell.covers_key)}
     topics = {cell.table_id: cell.topic for cell in guarded}
     worth_more = {names[cell.cell_key] for cell in guarded if not cell.is_expendable}
     return CellRelations(
@@ -217,7 +233,36 @@ def relations_of(cells: Sequence[Cell]) -> CellRelations:
         {name: Table(topics[name], frozenset(keys)) for name, keys in in_table.items()},
         frozenset(names.values()) - worth_more,
         names,
+        overlaps,
     )
+
+
+def _total_key(whole: str) -> str:
+    return f"{whole} in all its parts"
+
+
+def _cover(
+    guarded: Sequence[Cell], counts: dict[str, int], names: dict[str, str], sums: dict[tuple[str, str], set[str]]
+) -> dict[str, int]:
+    """Add sum of the parts = whole + excess for every whole that parts cover; of each excess, how often it can count one.
+
+    Parts of the very same patients are one part: that they overlap is no secret, and each count stands in a sum once.
+    """
+    covered: dict[str, set[str]] = {}
+    for cell in guarded:
+        if cell.covers_key is not None:
+            covered.setdefault(cell.covers_key, set()).add(names[cell.cell_key])
+    overlaps = {}
+    for whole, parts in covered.items():
+        total, excess = _total_key(whole), excess_key(whole)
+        counts[total] = sum(counts[part] for part in parts)
+        counts[excess] = counts[total] - counts[whole]
+        if counts[excess] < 0:
+            raise PipelineError(f"release: the parts of '{whole}' do not cover it. This is a fault of the program.")
+        names |= {total: total, excess: excess}
+        sums[total, "parts"], sums[total, "whole"] = parts, {whole, excess}
+        overlaps[excess] = max(1, sum(counts[part] > 0 for part in parts) - 1)
+    return overlaps
 
 
 def _names(counts: dict[str, int], patients: dict[str, int], shown: frozenset[str]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from schemas.contract import Column, Contract, RowCheck
+from schemas.contract import Column, Contract, RowCheck, delivered_columns
 from schemas.quoting import literal, quoted
 from schemas.sources import Source
 from sql import statement
@@ -24,6 +24,7 @@ def rows_statement(contract: Contract, source: Source, delivered: Iterable[str],
         "prepare/rows",
         select=select,
         table=literal(contract.table),
+        trimmed=_trimmed(contract.delivered_columns, source, names),
         cleaned=_lines(
             [f"{_cleaned(c, source, names)} AS {quoted(c.text_name)}" for c in contract.delivered_columns]
             + [f"{_delivered_text(source.exported_at.column or '', source, names)} AS exported_at__text"]
@@ -42,7 +43,9 @@ def rows_statement(contract: Contract, source: Source, delivered: Iterable[str],
 
 def pseudonym_statement(source: Source, delivered: Iterable[str], select: str) -> str:
     """SQL that adds to `pseudonym` the patients whom the rows name."""
-    return statement("prepare/pseudonym", select=select, patient=_patient(source, set(delivered)))
+    names = set(delivered)
+    trimmed = _trimmed(delivered_columns()[:2], source, names)
+    return statement("prepare/pseudonym", select=select, trimmed=trimmed, patient=_patient(source, names))
 
 
 def _lines(parts: Iterable[str]) -> str:
@@ -53,10 +56,23 @@ def _texts(words: Iterable[str]) -> str:
     return "[" + ", ".join(literal(word) for word in words) + "]::VARCHAR[]"
 
 
+def _trimmed(columns: Iterable[Column], source: Source, names: set[str]) -> str:
+    """SQL of the delivered columns that are read, without the blanks around them.
+
+    A step of its own: DuckDB would trim a value anew wherever it stands in a CASE.
+    """
+    read = {column.delivered_name for column in columns} | {source.exported_at.column, source.patient.column}
+    return _lines(f"cleaned({quoted(name)}::VARCHAR) AS {_trimmed_name(name)}" for name in sorted(names) if name in read)
+
+
+def _trimmed_name(name: str) -> str:
+    return quoted(f"{name}__trimmed")
+
+
 def _delivered_text(name: str, source: Source, names: set[str]) -> str:
     if name not in names:
         return "NULL::VARCHAR"
-    text = f"cleaned({quoted(name)}::VARCHAR)"
+    text = _trimmed_name(name)
     if not source.missing_tokens:
         return text
     longest = max(map(len, source.missing_tokens))

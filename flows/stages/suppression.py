@@ -50,15 +50,17 @@ def suppress(
     minimum: int,
     tables: Mapping[str, Table] | None = None,
     expendable: frozenset[str] = frozenset(),
+    few: frozenset[str] = frozenset(),
 ) -> Suppression:
     """Decide which cells to hide. The answer depends on counts, keys and relations, never on their order.
 
     `expendable` cells are shown nowhere, or worth less to a reader than others: they are hidden before those.
+    `few` are cells of `minimum` or more which are hidden for their own sake all the same.
 
     Raises PipelineError if a relation does not hold at the given counts, HeldError if the attack cannot be solved.
     """
     network = _Network(counts, relations, minimum, expendable)
-    hidden = {cell for cell in range(len(network.keys)) if 0 < network.counts[cell] < minimum}
+    hidden = {c for c, key in enumerate(network.keys) if 0 < network.counts[c] < minimum or key in few}
     primary = frozenset(hidden)
     network.close(hidden, range(len(network.relations)))
     steps = _Withdrawal(network, tables or {})
@@ -202,22 +204,26 @@ class _Network:
         return self._limits[key]
 
     def partners(self, hidden: set[int], failing: Sequence[int]) -> set[int]:
-        """For each exposed cell the smallest shown one beside it; if none is left there, beside one linked to it."""
+        """For each exposed cell one beside it, or beside one linked to it: what is expendable first, then the smallest."""
         component_of = {cell: component for component in self._components(hidden) for cell in component}
         chosen: set[int] = set()
         for cell in failing:
-            for group in ([cell], component_of[cell]):
-                beside = {
-                    other
-                    for near in group
-                    for r in self.relations_of[near]
-                    for other in (self.relations[r][0], *self.relations[r][1])
-                    if other not in hidden and self.counts[other] > 0
-                }
-                if beside:
-                    chosen.add(min(beside, key=lambda c: (self.counts[c], c)))
+            near, linked = self._beside([cell], hidden), self._beside(component_of[cell], hidden)
+            for group in (near & self.expendable, linked & self.expendable, near, linked):
+                if group:
+                    chosen.add(min(group, key=lambda c: (self.counts[c], c)))
                     break
         return chosen
+
+    def _beside(self, cells: Iterable[int], hidden: set[int]) -> set[int]:
+        """The shown cells that share a relation with any of these. Never a zero."""
+        return {
+            other
+            for cell in cells
+            for r in self.relations_of[cell]
+            for other in (self.relations[r][0], *self.relations[r][1])
+            if other not in hidden and self.counts[other] > 0
+        }
 
 
 def _limits(size: int, system: tuple[tuple[tuple[tuple[int, int], ...], int], ...], target: int) -> tuple[float, float]:

@@ -1,11 +1,14 @@
 -- The pseudonym of every patient whom the rows of one table name, computed once a patient.  Grain: source_patient_id.
--- Parts: select, patient.  Variables of the session: source_system, inner_pad, outer_pad.
+-- Parts: select, trimmed, patient.  Variables of the session: source_system, inner_pad, outer_pad.
 INSERT INTO pseudonym
 WITH mapped AS (
     {select}
 ),
+trimmed AS (
+    SELECT {trimmed} FROM mapped
+),
 named AS (
-    SELECT DISTINCT {patient} AS source_patient_id FROM mapped
+    SELECT DISTINCT {patient} AS source_patient_id FROM trimmed
 )
 SELECT
     source_patient_id,

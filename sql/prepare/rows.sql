@@ -1,16 +1,22 @@
 -- The rows of one table out of view `raw`: mapped, typed, judged by all row rules in one pass, identified.
 -- Grain: a row of the source's SELECT, which carries record_number through. Rows with is_refused are not for the warehouse.
--- Parts (from the table's contract and the source): select, cleaned, typed, is_broken, broken, is_refused, warnings,
+-- Parts (from the table's contract and the source): select, trimmed, cleaned, typed, is_broken, broken, is_refused, warnings,
 --   exported_at, kept, table, hashed, columns.
 -- Variables of the session: source_system, record_key, today, exported_at.
 WITH mapped AS (
     {select}
 ),
+trimmed AS (
+    SELECT
+        record_number,
+        {trimmed}
+    FROM mapped
+),
 cleaned AS (
     SELECT
         record_number,
         {cleaned}
-    FROM mapped
+    FROM trimmed
 ),
 typed AS (
     SELECT

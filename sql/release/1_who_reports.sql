@@ -2,6 +2,7 @@
 -- Grain: table_id, value_1.  Inputs: marts.membership, marts.population.
 -- Every file of this folder yields the same columns. cell_key names one set of patients, whatever table shows it; the parts of
 -- the sums it stands in are listed in part_of; a share of denominator_key leaves a remainder, which needs no row of its own.
+-- Cells with the same covers_key may overlap, and cover it: everyone of it is in one of them at least. Their sum then leaves an excess.
 WITH member AS (
     SELECT
         'membership' AS table_id,
@@ -60,6 +61,7 @@ SELECT
     cell_count,
     patient_set,
     part_of,
+    NULL AS covers_key,
     'patients' AS unit,
     false AS has_interval,
     -- The way down to the patients of the report is worth less than the figures on them: it is hidden first.

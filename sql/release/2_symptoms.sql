@@ -1,6 +1,7 @@
 -- Cells of the topic "symptoms": severity of each symptom, of the patients who reported on it in the window.
 -- Grain: value_1 (symptom), value_2 (severity group).  Inputs: marts.symptom_prevalence.
 -- `any` and `moderate_or_severe` are sums of levels, so that each level is a part of more than one sum.
+-- Symptoms cover nothing that is shown: a patient may have reported on none.
 WITH severity AS (
     SELECT
         symptom_code,
@@ -45,6 +46,7 @@ SELECT
     patient_count AS cell_count,
     patient_set,
     part_of,
+    NULL AS covers_key,
     'patients' AS unit,
     severity_group <> 'reporting' AS has_interval,
     false AS is_expendable,

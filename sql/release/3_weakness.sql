@@ -1,6 +1,8 @@
 -- Cells of the topic "muscle weakness": by part of the body and by perceived cause.
 -- Grain: table_id, value_1, value_2.  Inputs: marts.weakness_by_region, marts.weakness_by_cause.
--- A patient may count in several regions: they are no parts of a sum, each leaves a remainder of its own.
+-- A patient may count in several regions: they are no parts of a sum, each leaves a remainder of its own. But the latest day of
+-- all is the latest of some region, so that whoever is weak is so in one region at least: regions cover each severity. They do
+-- not cover those who reported, since "none" by region is not shown. Causes exclude one another.
 WITH region AS (
     SELECT
         'weakness_by_region' AS table_id,
@@ -11,6 +13,7 @@ WITH region AS (
         severity_group AS value_2,
         'condition=ms|window=365d|symptom=muscle_weakness|body_region=' || body_region || '|severity=' AS stem,
         'condition=ms|window=365d|symptom=muscle_weakness' AS denominator_key,
+        denominator_key || '|severity=' || severity_group AS covers_key,
         patient_count AS cell_count,
         patient_set,
         'weakness_by_region' AS mart
@@ -59,6 +62,7 @@ SELECT
     cell_count,
     patient_set,
     part_of,
+    covers_key,
     'patients' AS unit,
     true AS has_interval,
     false AS is_expendable,

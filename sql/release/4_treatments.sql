@@ -1,7 +1,9 @@
 -- Cells of the topic "treatments": who has taken or done what for which purpose, and how they rate it.
 -- Grain: table_id (family of sources), value_1 (treatment and purpose), value_2 (rating group).
 -- Inputs: marts.population (families), marts.treatment_taken, marts.treatment_effectiveness.
--- Families stand in tables of their own and are never summed over: their scales are not the same.
+-- Families stand in tables of their own and are never summed over: their scales are not the same. A patient is of one.
+-- Purposes overlap and cover the takers of a treatment. Nothing else covers: who rated for any purpose is not shown, and a
+-- patient may have taken no treatment.
 WITH family AS (
     SELECT
         'source_family' AS table_id,
@@ -69,6 +71,7 @@ rated AS (
             WHEN denominator_group = 'takers' THEN takers_key
             ELSE stem || denominator_group
         END AS denominator_key,
+        CASE rating_group WHEN 'takers' THEN treatment_key END AS covers_key,
         patient_count AS cell_count,
         patient_set,
         list_transform(sums, lambda s: {'parent': stem || split_part(s, ' ', 1), 'division': s}) AS part_of,
@@ -96,6 +99,7 @@ SELECT
     cell_count,
     patient_set,
     part_of,
+    covers_key,
     'patients' AS unit,
     has_interval,
     false AS is_expendable,

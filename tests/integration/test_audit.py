@@ -72,7 +72,9 @@ def test_a_file_whose_rows_fail_the_audit_is_held_and_the_others_are_admitted(tm
             if "bad" in candidate.file_name:
                 rows = candidate.spool / "consent.parquet"
                 changed = rows.with_suffix(".new")
-                duckdb.execute(f"COPY (SELECT * REPLACE ('lost' AS status) FROM '{rows}') TO '{changed}' (FORMAT parquet)")
+                duckdb.execute(
+                    f"COPY (SELECT * REPLACE ('lost' AS status) FROM '{rows}') TO '{changed}' (FORMAT parquet)"
+                )
                 changed.replace(rows)
         return judge(connection, source, candidates, opened)
 

@@ -221,12 +221,17 @@ def test_a_hierarchy_of_shares_is_safe(parts, rests):
 # The published figures of a report, attacked from outside
 
 
-def survey(g: random.Random) -> tuple[list[Cell], list[tuple[str, tuple[str, ...]]]]:
-    """Patients, symptoms they reported on and how severe: as cells, and as the sums any reader of the page knows."""
+Sum = tuple[tuple[str, ...], tuple[str, ...]]
+
+
+def survey(g: random.Random) -> tuple[list[Cell], list[Sum]]:
+    """Patients, symptoms they reported on and how severe, and what they took for which purposes: as cells, and as the
+    sums any reader of the page knows: those of the first add up to as much as those of the second."""
     people = range(g.choice([9, 30, 80, 400]))
     seen: dict[str, set[int]] = {"all": set(people)}
     wholes: dict[str, str] = {}
     part_of: dict[str, list[tuple[str, str]]] = {}
+    covers: dict[str, str] = {}
     for symptom in ("fatigue", "pain", "falls"):
         asked = {p for p in people if g.random() < g.choice([0.3, 0.97])}
         level = {p: g.choices(range(4), g.choice([(4, 3, 2, 1), (30, 10, 1, 1)]))[0] for p in asked}
@@ -241,6 +246,16 @@ def survey(g: random.Random) -> tuple[list[Cell], list[tuple[str, tuple[str, ...
             part_of[f"{symptom} {name}"] = [*part_of.get(f"{symptom} {name}", []), (symptom, "any")]
         for name, whole in {"mild": "any", "worse": "any", "moderate": "worse", "severe": "worse"}.items():
             part_of[f"{symptom} {name}"] = [*part_of.get(f"{symptom} {name}", []), (f"{symptom} {whole}", "level")]
+    for treatment, count in {"yoga": 2, "baclofen": 3}.items():
+        more = g.choice([0.05, 0.3])
+        purposes: dict[int, set[int]] = {p: {g.randrange(count)} for p in people if g.random() < 0.6}
+        for p in purposes:
+            purposes[p] |= {i for i in range(count) if g.random() < more}
+        seen[treatment], wholes[treatment] = set(purposes), "all"
+        for i in range(count):
+            key = f"{treatment} for {i}"
+            seen[key], wholes[key], covers[key] = {p for p in purposes if i in purposes[p]}, treatment, treatment
+            seen[f"{key} rated"], wholes[f"{key} rated"] = {p for p in seen[key] if g.random() < 0.7}, key
     prints = [g.getrandbits(64) for _ in people]
     cells = []
     for key, members in seen.items():
@@ -265,35 +280,41 @@ def survey(g: random.Random) -> tuple[list[Cell], list[tuple[str, tuple[str, ...
                 True,
                 False,
                 "m",
+                covers.get(key),
             )  # fmt: skip
         )
-    sums = [(whole, (key, f"not {key}")) for key, whole in wholes.items()]
+    sums: list[Sum] = [((whole,), (key, f"not {key}")) for key, whole in wholes.items()]
     for symptom in ("fatigue", "pain", "falls"):
-        sums.append((symptom, tuple(f"{symptom} {name}" for name in ("none", "mild", "moderate", "severe"))))
-        sums.append((symptom, (f"{symptom} none", f"{symptom} any")))
-        sums.append((f"{symptom} any", (f"{symptom} mild", f"{symptom} worse")))
+        sums.append(((symptom,), tuple(f"{symptom} {name}" for name in ("none", "mild", "moderate", "severe"))))
+        sums.append(((symptom,), (f"{symptom} none", f"{symptom} any")))
+        sums.append(((f"{symptom} any",), (f"{symptom} mild", f"{symptom} worse")))
+    for whole in sorted(set(covers.values())):
+        # Every patient counts once in the whole, and once more for each purpose beyond the first.
+        sums.append(((whole, f"excess of {whole}"), tuple(key for key in covers if covers[key] == whole)))
     return cells, sums
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(40))
 def test_published_figures_withstand_an_attack_from_outside(seed):
     """The attacker sees counts that are shown, and knows the sums; what is not published is unknown to them, even if hidden from none."""
     cells, sums = survey(random.Random(seed))
     hidden = decide(cells, MINIMUM).hidden
     true = {c.cell_key: c.cell_count for c in cells}
     true |= {f"not {c.cell_key}": true[c.denominator_key] - c.cell_count for c in cells if c.denominator_key}
+    for whole in {c.covers_key for c in cells if c.covers_key}:
+        true[f"excess of {whole}"] = sum(c.cell_count for c in cells if c.covers_key == whole) - true[whole]
     shown = {c.cell_key: c.cell_count for c in cells if c.cell_key not in hidden}
     assert not [key for key, n in shown.items() if 0 < n < MINIMUM]
     unknown = sorted(set(true) - set(shown))
     place = {key: i for i, key in enumerate(unknown)}
     matrix, right = np.zeros((len(sums), len(unknown))), np.zeros(len(sums))
-    for row, (whole, parts) in enumerate(sums):
-        for key, sign in [(whole, 1), *((part, -1) for part in parts)]:
+    for row, (left, parts) in enumerate(sums):
+        for key, sign in [*((whole, 1) for whole in left), *((part, -1) for part in parts)]:
             if key in shown:
                 right[row] -= sign * shown[key]
             else:
                 matrix[row, place[key]] += sign
-    limits = [(0 if key.startswith("not ") else 1, None) for key in unknown]
+    limits = [(0 if key.startswith(("not ", "excess ")) else 1, None) for key in unknown]
     for key in unknown:
         if not 0 < true[key] < MINIMUM:
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
@@ -16,7 +16,7 @@ from flows.warehouse import create_schema, insert_rows
 from schemas.contract import contract
 from sql import statement, statements
 
-AS_OF_AT = datetime(2025, 6, 30, 12, tzinfo=timezone.utc)
+AS_OF_AT = datetime(2025, 6, 30, 12, tzinfo=UTC)
 
 
 class Warehouse:
@@ -60,7 +60,7 @@ class Warehouse:
             granted = {
                 "scope": "aggregate_release",
                 "status": "granted",
-                "effective_at": datetime(2020, 1, 1, tzinfo=timezone.utc),
+                "effective_at": datetime(2020, 1, 1, tzinfo=UTC),
             }
             self.add("consent", name, source, **granted)
 

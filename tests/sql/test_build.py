@@ -1,6 +1,6 @@
 """How marts are made, and the rules of counting that a reader would ask about."""
 
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -9,7 +9,7 @@ from flows.stages.build import marts
 from flows.stages.release import draft
 from sql import statement
 
-AT = datetime(2025, 6, 30, 12, tzinfo=timezone.utc)
+AT = datetime(2025, 6, 30, 12, tzinfo=UTC)
 
 
 def severity(warehouse, symptom="fatigue"):
@@ -37,12 +37,12 @@ def test_marts_read_consented_views_and_the_ledger_only():
 
 def test_a_withdrawn_patient_is_in_no_mart(warehouse):
     warehouse.patient("p1")
-    withdrawn = datetime(2025, 3, 15, 9, tzinfo=timezone.utc)
+    withdrawn = datetime(2025, 3, 15, 9, tzinfo=UTC)
     warehouse.add("consent", "p1", scope="aggregate_release", status="withdrawn", effective_at=withdrawn)
     warehouse.add("symptom_report", "p1", symptom_code="fatigue", reported_on=date(2025, 3, 1), severity=2)
-    warehouse.build(as_of_at=datetime(2025, 3, 14, tzinfo=timezone.utc))
+    warehouse.build(as_of_at=datetime(2025, 3, 14, tzinfo=UTC))
     assert severity(warehouse) == {"reporting": 1, "moderate": 1, "any": 1, "moderate_or_severe": 1}
-    warehouse.build(as_of_at=datetime(2025, 3, 15, 1, tzinfo=timezone.utc))
+    warehouse.build(as_of_at=datetime(2025, 3, 15, 1, tzinfo=UTC))
     assert severity(warehouse) == {}
     assert warehouse.mart("patient") == []
 
@@ -56,7 +56,7 @@ def test_two_reports_of_one_day_and_region_count_the_newest_and_across_regions_t
         **day,
         severity=3,
         body_region="legs",
-        source_updated_at=datetime(2025, 6, 2, tzinfo=timezone.utc),
+        source_updated_at=datetime(2025, 6, 2, tzinfo=UTC),
     )
     warehouse.add(
         "symptom_report",
@@ -64,7 +64,7 @@ def test_two_reports_of_one_day_and_region_count_the_newest_and_across_regions_t
         **day,
         severity=1,
         body_region="legs",
-        source_updated_at=datetime(2025, 6, 3, tzinfo=timezone.utc),
+        source_updated_at=datetime(2025, 6, 3, tzinfo=UTC),
     )
     warehouse.add("symptom_report", "p1", **day, severity=2, body_region="face")
     warehouse.build()

@@ -1,8 +1,8 @@
 """The ledger's marts: counts of files and records, as of a batch."""
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
-DECIDED = datetime(2025, 1, 1, tzinfo=timezone.utc)
+DECIDED = datetime(2025, 1, 1, tzinfo=UTC)
 COMMON = {
     "source_system": "canonical",
     "verdict": "pass",
@@ -23,7 +23,7 @@ def admitted(file_id, batch_id, read, admitted_count, quarantined):
 
 
 def batch(warehouse, batch_id, day=1):
-    moment = datetime(2025, 1, day, tzinfo=timezone.utc)
+    moment = datetime(2025, 1, day, tzinfo=UTC)
     warehouse.ledger("batch", batch_id=batch_id, source_system="canonical", committed_at=moment, file_count=1)
 
 
@@ -60,9 +60,7 @@ def test_held_files_known_by_the_batch_count_as_files_and_not_as_records(warehou
     warehouse.ledger("file", **admitted(1, 1, 10, 10, 0))
     held = {"status": "held", "batch_id": None, "verdict": "hold"}
     warehouse.ledger("file", **admitted(2, 1, 99, 0, 99) | held)
-    warehouse.ledger(
-        "file", **admitted(3, 1, 99, 0, 99) | held | {"decided_at": datetime(2025, 2, 1, tzinfo=timezone.utc)}
-    )
+    warehouse.ledger("file", **admitted(3, 1, 99, 0, 99) | held | {"decided_at": datetime(2025, 2, 1, tzinfo=UTC)})
     warehouse.build()
     found = accounting(warehouse)
     assert (found["files_admitted"], found["files_held"], found["records_read"]) == (1, 1, 10)

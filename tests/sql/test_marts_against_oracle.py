@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from conftest import AS_OF_AT, Warehouse, as_uuid, new_warehouse
@@ -36,7 +36,7 @@ class World:
     def _moment(self) -> datetime | None:
         if self.random.random() < 0.3:
             return None
-        return datetime(2025, 6, 1, tzinfo=timezone.utc) + timedelta(hours=self.random.randrange(3))
+        return datetime(2025, 6, 1, tzinfo=UTC) + timedelta(hours=self.random.randrange(3))
 
     def _patient(self, name: str) -> None:
         choice = self.random.choice
@@ -117,7 +117,7 @@ def world(request) -> Iterator[World]:
 
 def newest(rows, date_name):
     """The row of the latest date; of one date the one changed last; no date and no time of change rank lowest."""
-    early_date, early = date(1, 1, 1), datetime(1, 1, 1, tzinfo=timezone.utc)
+    early_date, early = date(1, 1, 1), datetime(1, 1, 1, tzinfo=UTC)
     return max(rows, key=lambda r: (r[date_name] or early_date, r["source_updated_at"] or early, r["row_hash"]))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import duckdb
 import pytest
@@ -11,7 +11,7 @@ from flows.errors import PipelineError
 from flows.stages.release import Cell, decide, frame_schema, label, publishable, relations_of, remainder_key
 from sql import statement
 
-AT = datetime(2025, 6, 30, tzinfo=timezone.utc)
+AT = datetime(2025, 6, 30, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +108,54 @@ def test_the_patients_left_over_are_known_by_their_fingerprint(con):
         cell("z", 40, table_id="u", patient_set=0b100),
     ]
     assert relations_of(cells).names[remainder_key(cells[1])] == "z"
+
+
+def taken_for(*purposes: set[int], **given) -> list[Cell]:
+    """Takers of one treatment and, overlapping, those of each purpose."""
+    takers = set().union(*purposes)
+    return [
+        cell("t", len(takers), patient_set=as_set(takers)),
+        *(
+            cell(f"p{i}", len(members), "t", patient_set=as_set(members), covers_key="t", **given)
+            for i, members in enumerate(purposes)
+        ),
+    ]
+
+
+def as_set(members: set[int]) -> int:
+    return sum(1 << member for member in members)
+
+
+def test_few_patients_with_both_purposes_cannot_be_told_by_adding_up(con):
+    """48 for pain and 50 for spasticity are 93 takers: 5 took it for both."""
+    found = published(con, taken_for(set(range(48)), set(range(43, 93))))
+    counts = {key: row["state"] for (key, statistic), row in found.items() if statistic == "count"}
+    assert sorted(counts.values()) == ["shown", "shown", "suppressed"]
+
+
+@pytest.mark.parametrize("both", [0, 20])
+def test_none_or_many_with_both_purposes_cost_nothing(con, both):
+    found = published(con, taken_for(set(range(50)), set(range(50 - both, 100 - both))))
+    assert {row["state"] for row in found.values()} == {"shown"}
+
+
+def test_an_excess_that_few_patients_may_make_up_is_no_count_of_many(con):
+    """15 purposes beyond the first, of three: they may be those of 8 patients."""
+    purposes = [set(range(100)), set(range(92, 200)), set(range(93, 100)) | set(range(200, 300))]
+    assert sum(map(len, purposes)) - 300 == 15
+    assert "suppressed" in {row["state"] for row in published(con, taken_for(*purposes)).values()}
+
+
+def test_purposes_of_the_very_same_patients_are_one_part(con):
+    found = published(con, taken_for(set(range(60)), set(range(60)), set(range(55, 100))))
+    counts = {key: row["state"] for (key, statistic), row in found.items() if statistic == "count"}
+    assert counts["p0"] == counts["p1"]
+    assert "suppressed" in counts.values()
+
+
+def test_parts_that_do_not_cover_their_whole_are_a_fault(con):
+    with pytest.raises(PipelineError, match="do not cover"):
+        relations_of([cell("t", 20), cell("p", 15, "t", covers_key="t")])
 
 
 def test_a_small_remainder_costs_the_denominator_and_not_the_report(con):
