@@ -189,9 +189,16 @@ def _admit_batch(
         "INSERT INTO ops.batch VALUES ($batch_id, $source, $now, $files)",
         {"batch_id": batch_id, "source": source.name, "now": now, "files": len(ready)},
     )
-    found = {row[0]: row[1:] for row in con.execute(statement("admit/counts")).fetchall()}
+    found = {row[0]: row[1:] for row in con.execute(statement("admit/counts", distinct=_distinct(source, ready))).fetchall()}
     names = ("admitted_count", "unchanged_count", "duplicate_count")
     return {file_id: dict(zip(names, found.get(file_id, (0, 0, 0)), strict=True)) for file_id, _ in ready}
+
+
+def _distinct(source: Source, ready: list[tuple[int, Candidate]]) -> str:
+    """Without a SELECT a file feeds one table, one row a record; then there is nothing to make distinct."""
+    tables = {table for _, c in ready if c.prepared for table in c.prepared.tables}
+    has_one_row = all(c.prepared and len(c.prepared.tables) == 1 for _, c in ready)
+    return "" if has_one_row and not any(source.select(table) for table in tables) else "DISTINCT"
 
 
 def record_source(con: duckdb.DuckDBPyConnection, source: Source) -> None:
@@ -219,16 +226,19 @@ def _merge(con: duckdb.DuckDBPyConnection, table: str, ready: list[tuple[int, Ca
     )
     parts = {
         "rows": quoted(f"{table}_arrived"),
+        "contested": quoted(f"{table}_contested"),
         "content": quoted(f"{table}_content"),
         "history": f"history.{quoted(table)}",
     }
     listed = "[" + ", ".join(map(literal, spools)) + "]"
     con.execute(statement("admit/rows", view=parts["rows"], spools=listed))
+    con.execute(statement("admit/contested", **parts))
     con.execute(statement("admit/content", **parts))
     con.execute(statement("admit/supersede", **parts), {"batch_id": batch_id})
     con.execute(statement("admit/exported_later", **parts))
     taken = (*LEDGER_COLUMNS, "exported_at", "record_number")
     columns = ",\n    ".join(f"arrived.{quoted(c.name)}" for c in contract(table).row_columns if c.name not in taken)
+    con.execute(statement("admit/insert_uncontested", columns=columns, **parts), {"batch_id": batch_id})
     (added,) = con.execute(statement("admit/insert", columns=columns, **parts), {"batch_id": batch_id}).fetchone() or (
         0,
     )
@@ -238,11 +248,13 @@ def _merge(con: duckdb.DuckDBPyConnection, table: str, ready: list[tuple[int, Ca
             f"{table}: {new:,} new versions would become {added:,} rows. Nothing was admitted. "
             "The source's SELECT yields the same row of one record more than once: mend it."
         )
-    con.execute(f"INSERT INTO admitted_place SELECT first_place FROM {parts['content']} WHERE is_new")
-    con.execute(statement("admit/retire", **parts), {"batch_id": batch_id})
+    con.execute(statement("admit/admitted", **parts), {"batch_id": batch_id})
+    if con.execute("SELECT count(*) FROM retaken").fetchone() != (0,):
+        con.execute(statement("admit/retire", **parts), {"batch_id": batch_id})
     con.execute(statement("admit/unchanged", **parts))
     con.execute(statement("admit/duplicate", **parts))
-    con.execute(f"DROP TABLE {parts['content']}")
+    for name in ("content", "contested"):
+        con.execute(f"DROP TABLE {parts[name]}")
 
 
 def _record_file(

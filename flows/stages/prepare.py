@@ -84,6 +84,11 @@ class Prepared:
         return self.quarantined_count / in_scope if in_scope else 0.0
 
 
+def record_key(key: bytes) -> str:
+    """The key of record ids, in hexadecimal: half as long as the workspace's, so that most ids are hashed in one block."""
+    return sha256(b"record" + key).hexdigest()[:32]
+
+
 def fingerprint(source: Source, tables: Iterable[str]) -> str:
     """Changes whenever the same bytes may be read otherwise: source, SELECTs, contracts, code lists, this code."""
     parts = [str(_READING_VERSION), source.fingerprint]
@@ -262,13 +267,20 @@ class _Preparation:
         return reading.match_header(header, self.source, set(required_names(columns)), known, self.file_name)
 
     def _parse(self, text: Path, layout: reading.Layout) -> tuple[int, int | None, list[str]]:
-        """Both counts of the records, by two readers that run beside each other, and the doubts about them."""
+        """Both counts of the records, and the doubts about them.
+
+        Where quotes decide what is a record, a second reader runs beside the first; else the lines were counted already.
+        """
         even = reading.even_copy(text, self.scanned, self.source, self.spool / "even")
-        with ThreadPoolExecutor(max_workers=1) as beside:
-            counting = beside.submit(reading.count_independently, text, self.source, len(layout.names))
-            raw = self.spool / "raw.parquet"
+        raw = self.spool / "raw.parquet"
+        independent_count = self.scanned.count_of_lines()
+        if independent_count is not None:
             read_count = reading.parse(self.con, even, self.source, layout, raw)
-            independent_count = counting.result()
+        else:
+            with ThreadPoolExecutor(max_workers=1) as beside:
+                counting = beside.submit(reading.count_independently, even, self.source, len(layout.names))
+                read_count = reading.parse(self.con, even, self.source, layout, raw)
+                independent_count = counting.result()
         doubts = self._doubts(even, read_count, independent_count)
         reading.number_records(self.con, raw, layout)
         return read_count, independent_count, doubts
@@ -291,7 +303,7 @@ class _Preparation:
         today: date = self.now.astimezone(ZoneInfo(self.source.time_zone)).date()
         for name, value in {
             "source_system": self.source.name,
-            "record_key": self.key.hex(),
+            "record_key": record_key(self.key),
             "inner_pad": bytes(b ^ 0x36 for b in block).hex(),
             "outer_pad": bytes(b ^ 0x5C for b in block).hex(),
             "today": today.isoformat(),
@@ -406,6 +418,8 @@ class _Preparation:
 
     def _find_strays(self) -> None:
         """Refuse every record that went into no table, so that it cannot be lost in a SELECT's WHERE."""
+        if all(self.source.select(table) is None for table in self.tables):
+            return  # every record of `raw` is a row
         fed = " UNION ".join(f"SELECT record_number FROM {quoted(table + '_row')}" for table in self.tables)
         self.con.execute(
             f"INSERT INTO fault SELECT record_number, '', 'feeds_no_table', NULL, 'refuse', {literal(_FAULTS['feeds_no_table'])} "

@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,13 @@ class Scan:
     stamp: tuple[int, int, int]
     has_lone_returns: bool = False
     has_mixed_breaks: bool = False
+    has_quotes_or_blank_lines: bool = True
+
+    def count_of_lines(self) -> int | None:
+        """The number of records after the header where lines alone tell it: no quotes, no blank lines, one kind of break."""
+        if self.has_quotes_or_blank_lines or self.has_lone_returns:
+            return None
+        return self.line_count + (not self.ends_with_newline) - 1
 
     def is_plain(self, record_count: int) -> bool:
         """Whether each line is one record: no field holds a line break and no line is blank."""
@@ -70,15 +78,26 @@ def scan(path: Path, source: Source) -> Scan:
     """
     stamp = stamp_of(path)
     digest, breaks, size = hashlib.sha256(), _LineBreaks(), 0
-    with path.open("rb") as file:
+    quote, has_quotes_or_blank_lines, seam = source.quote.encode(), False, b"\n"
+    # The hash is taken beside all else: it gives the processor free for as long as it takes.
+    with path.open("rb") as file, ThreadPoolExecutor(max_workers=1) as beside:
+        hashing: Future[None] | None = None
         start = file.read(4)
         encoding = "utf-16" if start.startswith(_UTF16) else source.encoding
         file.seek(0)
         decoder = codecs.getincrementaldecoder(encoding)("strict")
         is_bytewise = not codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
         while chunk := file.read(_CHUNK):
-            digest.update(chunk)
+            if hashing is not None:
+                hashing.result()
+            hashing = beside.submit(digest.update, chunk)
             size += len(chunk)
+            if not has_quotes_or_blank_lines:
+                ends = seam + chunk[:2]
+                has_quotes_or_blank_lines = not is_bytewise or any(
+                    sign in part for part in (ends, chunk) for sign in (quote, b"\n\n", b"\n\r\n")
+                )
+                seam = chunk[-2:]
             # ASCII is the same in every encoding that writes it in single bytes, and needs no decoding.
             is_ascii = is_bytewise and chunk.isascii() and decoder.getstate() == (b"", 0)
             text = "" if is_ascii else _decoded(decoder, chunk, path, encoding)
@@ -98,6 +117,7 @@ def scan(path: Path, source: Source) -> Scan:
         encoding=encoding,
         stamp=stamp,
         has_lone_returns=breaks.returns > breaks.pairs,
+        has_quotes_or_blank_lines=has_quotes_or_blank_lines,
         has_mixed_breaks=breaks.returns > 0 and breaks.feeds > 0 and not breaks.returns == breaks.pairs == breaks.feeds,
     )
 

@@ -1,5 +1,5 @@
--- What a batch says of each record: every distinct content once, against the version that is current in the warehouse.
--- Grain: record_id, row_hash.  Parts: content, rows, history.
+-- What a batch says of each contested record: every distinct content once, against the version that is current.
+-- Grain: record_id, row_hash.  Parts: content, rows, contested, history.
 -- The rank of a version is (source_updated_at, exported_at, row_hash), NULLs lowest: by content only, so that neither the
 -- order nor the splitting of files matters. Only what an earlier take of the same file brought gives way to the new take. The same content exported again takes the later export's rank.
 CREATE OR REPLACE TEMP TABLE {content} AS
@@ -12,6 +12,7 @@ WITH said AS (
         min(place) AS first_place,
         count(*) AS row_count
     FROM {rows}
+    SEMI JOIN {contested} USING (record_id)
     GROUP BY record_id, row_hash
 ),
 current AS (

@@ -1,13 +1,13 @@
 -- How many records of each file of a batch were admitted, unchanged or duplicate: one of the three each, in this order.
--- Grain: file_id.  Tables: admitted_place, unchanged_place, duplicate_place.
+-- Grain: file_id.  Parts: distinct (DISTINCT where a record may have several rows, else nothing).  Tables: admitted_place, unchanged_place, duplicate_place.
 WITH admitted AS (
-    SELECT DISTINCT place FROM admitted_place
+    SELECT {distinct} place FROM admitted_place
 ),
 unchanged AS (
-    SELECT DISTINCT place FROM unchanged_place ANTI JOIN admitted USING (place)
+    SELECT {distinct} place FROM unchanged_place ANTI JOIN admitted USING (place)
 ),
 duplicate AS (
-    SELECT DISTINCT place FROM duplicate_place ANTI JOIN admitted USING (place) ANTI JOIN unchanged USING (place)
+    SELECT {distinct} place FROM duplicate_place ANTI JOIN admitted USING (place) ANTI JOIN unchanged USING (place)
 ),
 disposed AS (
     SELECT place, 'admitted' AS disposition FROM admitted

@@ -68,12 +68,18 @@ def run(folder: Path, records: int) -> None:
     measured(OUTCOMES, "init", workspace)
     ingest = (OUTCOMES, "--workspace", workspace, "ingest")
     measured(*ingest, folder / "cohort" / "patient.csv", folder / "cohort" / "consent.csv")
-    show("first load: land to published", *ratio(measured(*ingest, reports), floor))
-    show("the same file again", *ratio(measured(*ingest, reports), floor))
-    with reports.open("rb") as old, (folder / "symptom_report-anew.csv").open("wb") as new:
+    anew = folder / "symptom_report-anew.csv"
+    with reports.open("rb") as old, anew.open("wb") as new:
         shutil.copyfileobj(old, new)
         new.write(b"\n")
-    show("the same records in a new file", *ratio(measured(*ingest, folder / "symptom_report-anew.csv"), floor))
+    for what, file in (
+        ("first load: land to published", reports),
+        ("the same file again", reports),
+        ("the same records in a new file", anew),
+    ):
+        # Delivered as exporters do it, by a rename into landing.
+        os.link(file, workspace / "landing" / "canonical" / file.name)
+        show(what, *ratio(measured(*ingest), floor))
     show("status", *ratio(measured(OUTCOMES, "--workspace", workspace, "status"), floor))
     show(
         "query",

@@ -138,7 +138,9 @@ def length_prefixed(text: str) -> bytes:
 
 
 def record_id(key: bytes, table: str, source_id: str) -> UUID:
-    return UUID(hashlib.sha256(key + b"".join(map(length_prefixed, (table, "canonical", source_id)))).hexdigest()[:32])
+    record_key = hashlib.sha256(b"record" + key).digest()[:16]
+    said = b"".join(map(length_prefixed, (table, "canonical", source_id)))
+    return UUID(hashlib.sha256(record_key + said).hexdigest()[:32])
 
 
 def patient_id(key: bytes, source_id: str) -> UUID:

@@ -327,3 +327,33 @@ def test_numbers_agree_with_python_s_csv_module_whatever_was_rejected_before(wor
 def test_both_counts_agree_on_a_file_larger_than_a_block(workspace):
     path = write(workspace.root.parent / "consent.csv", HEADER + "\n" + (GOOD + "\n") * 200_000)
     assert reading.count_independently(path, CANONICAL, 5) == 200_000
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("a,b\n1,2\n3,4\n", 2),
+        ("a,b\n1,2\n3,4", 2),
+        ("a,b\r\n1,2\r\n", 1),
+        ("a,b\n", 0),
+        ("a,b\n1\n", 1),
+        ('a,b\n1,"2\n3"\n', None),
+        ("a,b\n\n1,2\n", None),
+        ("a,b\r\n\r\n1,2\r\n", None),
+        ("\na,b\n1,2\n", None),
+        ("a,b\n1,2\n\n", None),
+        ("a,b\r1,2\r", None),
+    ],
+)
+def test_lines_count_records_only_where_nothing_but_lines_can_be_meant(tmp_path, text, count):
+    path = write(tmp_path / "export.csv", text)
+    scanned = reading.scan(path, CANONICAL)
+    assert scanned.count_of_lines() == count
+    if count is not None:
+        assert reading.count_independently(path, CANONICAL, 2) == count
+
+
+def test_a_blank_line_at_the_seam_of_two_chunks_is_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "_CHUNK", 8)
+    assert reading.scan(write(tmp_path / "x.csv", "a,b\n1,2\n\n3,4\n"), CANONICAL).count_of_lines() is None
+    assert reading.scan(write(tmp_path / "y.csv", "a,b\n1,2\n3,4\n"), CANONICAL).count_of_lines() == 2
