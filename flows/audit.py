@@ -78,7 +78,9 @@ class DuckDBDatasource(SQLDatasource):  # type: ignore[misc]
         current = self.get_engine()
         kept = getattr(self, "_execution_engine", None)
         if kept is None or kept.engine is not current:
-            kept = self._execution_engine = DuckDBExecutionEngine(engine=current, create_temp_table=self.create_temp_table)
+            kept = self._execution_engine = DuckDBExecutionEngine(
+                engine=current, create_temp_table=self.create_temp_table
+            )
         return kept
 
 

@@ -189,7 +189,9 @@ def _admit_batch(
         "INSERT INTO ops.batch VALUES ($batch_id, $source, $now, $files)",
         {"batch_id": batch_id, "source": source.name, "now": now, "files": len(ready)},
     )
-    found = {row[0]: row[1:] for row in con.execute(statement("admit/counts", distinct=_distinct(source, ready))).fetchall()}
+    found = {
+        row[0]: row[1:] for row in con.execute(statement("admit/counts", distinct=_distinct(source, ready))).fetchall()
+    }
     names = ("admitted_count", "unchanged_count", "duplicate_count")
     return {file_id: dict(zip(names, found.get(file_id, (0, 0, 0)), strict=True)) for file_id, _ in ready}
 

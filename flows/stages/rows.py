@@ -32,7 +32,8 @@ def rows_statement(contract: Contract, source: Source, delivered: Iterable[str],
         typed=_lines(f"{_typed_in(contract, c, source)} AS {quoted(c.name)}" for c in contract.delivered_columns),
         is_broken=_violated(contract, checks),
         broken=", ".join(f"CASE WHEN {_when(contract, check)} THEN {literal(check.name)} END" for check in checks),
-        is_refused=f"len(broken) > 0 AND list_has_any(broken, {_texts(refusing)})",
+        # CASE looks into lists only where there is something in them; AND would for every row.
+        is_refused=f"CASE WHEN len(broken) > 0 THEN list_has_any(broken, {_texts(refusing)}) ELSE FALSE END",
         warnings=f"CASE WHEN len(broken) = 0 THEN [] ELSE list_sort(list_filter(broken, rule -> NOT list_contains({_texts(refusing)}, rule))) END",
         exported_at=f"coalesce({instant('exported_at__text', source)}, getvariable('exported_at')::TIMESTAMPTZ)",
         kept=_lines(_kept(c, contract, source) for c in contract.columns),
@@ -62,7 +63,9 @@ def _trimmed(columns: Iterable[Column], source: Source, names: set[str]) -> str:
     A step of its own: DuckDB would trim a value anew wherever it stands in a CASE.
     """
     read = {column.delivered_name for column in columns} | {source.exported_at.column, source.patient.column}
-    return _lines(f"cleaned({quoted(name)}::VARCHAR) AS {_trimmed_name(name)}" for name in sorted(names) if name in read)
+    return _lines(
+        f"cleaned({quoted(name)}::VARCHAR) AS {_trimmed_name(name)}" for name in sorted(names) if name in read
+    )
 
 
 def _trimmed_name(name: str) -> str:
@@ -232,7 +235,9 @@ def _is_blanked(contract: Contract, column: Column) -> str:
     blanking = [
         check.name for check in contract.row_checks() if check.column == column.name and check.action == "blank"
     ]
-    return f"(len(broken) > 0 AND list_has_any(broken, {_texts(blanking)}))" if blanking else "FALSE"
+    if not blanking:
+        return "FALSE"
+    return f"CASE WHEN len(broken) > 0 THEN list_has_any(broken, {_texts(blanking)}) ELSE FALSE END"
 
 
 def _date_of(column: Column, contract: Contract) -> Column | None:
@@ -275,8 +280,8 @@ def _canonical_text(contract: Contract) -> str:
             # Only here can the separator stand in a value.
             text = f"replace(replace({name}, '\\', '\\\\'), '|', '\\/')"
         parts.append(f"coalesce({text}, '')")
-    blanking = _texts(check.name for check in contract.row_checks() if check.action == "blank")
-    parts.append(
-        f"CASE WHEN len(warnings) > 0 THEN list_filter(warnings, rule -> list_contains({blanking}, rule))::VARCHAR ELSE '' END"
-    )
+    blanking = [check.name for check in contract.row_checks() if check.action == "blank"]
+    if blanking:
+        blanked = f"list_filter(warnings, rule -> list_contains({_texts(blanking)}, rule))"
+        parts.append(f"CASE WHEN len(warnings) > 0 THEN {blanked}::VARCHAR ELSE '' END")
     return f"concat_ws('|', {', '.join(parts)})"

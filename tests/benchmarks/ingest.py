@@ -33,6 +33,8 @@ con.close()
 
 def measured(*command: str | Path) -> tuple[float, float]:
     """Seconds and peak memory (GB) of a command; stops the benchmark if it fails."""
+    # What was written before must not be waited for by whoever syncs next.
+    os.sync()
     began = time.perf_counter()
     child = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     output = child.stdout.read() if child.stdout else b""
