@@ -255,8 +255,8 @@ def _merge(con: duckdb.DuckDBPyConnection, table: str, ready: list[tuple[int, Ca
         con.execute(statement("admit/retire", **parts), {"batch_id": batch_id})
     con.execute(statement("admit/unchanged", **parts))
     con.execute(statement("admit/duplicate", **parts))
-    for name in ("content", "contested"):
-        con.execute(f"DROP TABLE {parts[name]}")
+    con.execute(f"DROP TABLE {parts['content']}")
+    con.execute(f"DROP TABLE {parts['contested']}")
 
 
 def _record_file(

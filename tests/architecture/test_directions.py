@@ -193,6 +193,7 @@ def unsafe_parts(tree: ast.AST) -> list[str]:
 
 SAFE_EXPRESSIONS = {
     "parts['content']",  # quoted names
+    "parts['contested']",
     "literal(check.column) if check.column else 'NULL'",
     "file_id * _PLACES_A_FILE",  # a whole number given by the ledger
 }

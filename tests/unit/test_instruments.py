@@ -181,22 +181,20 @@ def test_unknown_names_are_mistakes_of_the_caller():
 
 def test_the_instruments_of_the_project_are_there():
     known = {i.code for i in instruments()}
-    assert known >= set(
-        [
-            "msws_12",
-            "msis_29",
-            "mfis",
-            "mfis_5",
-            "fss",
-            "pdds",
-            "msrs_r",
-            "eq_5d_5l",
-            "eq_vas",
-            "t25fw",
-            "nine_hpt",
-            "narcoms_ps",
-        ]
-    )
+    assert known >= {
+        "msws_12",
+        "msis_29",
+        "mfis",
+        "mfis_5",
+        "fss",
+        "pdds",
+        "msrs_r",
+        "eq_5d_5l",
+        "eq_vas",
+        "t25fw",
+        "nine_hpt",
+        "narcoms_ps",
+    }
     assert any(code.startswith("neuro_qol") for code in known)
     assert any(code.startswith("promis") for code in known)
 
