@@ -114,7 +114,8 @@ def _accounting(frame: Frame) -> Figure:
     return Figure(
         "accounting",
         "What became of every file and record",
-        f"Files and records by source, up to batch {frame.release.as_of_batch:,}.",
+        f"Files and records by source, up to batch {frame.release.as_of_batch:,}. Records of files that hold nothing but "
+        "patients or consents are not counted here: their number would be one of people.",
         TableView(
             "Files, and records of the admitted files, by source",
             ("Files and records", *(text for _, text in sources)),
