@@ -71,8 +71,8 @@ class DuckDBDatasource(SQLDatasource):  # type: ignore[misc]
             poolclass=sqlalchemy.StaticPool,
             pool_reset_on_return=None,
         )
-        # The transaction is the caller's: Great Expectations neither begins nor ends one.
-        for step in ("do_begin", "do_commit", "do_rollback"):
+        # Transaction and connection are the caller's: SQLAlchemy, when it drops an engine, would close it under another audit.
+        for step in ("do_begin", "do_commit", "do_rollback", "do_close", "do_terminate"):
             setattr(engine.dialect, step, lambda *_: None)
         return engine
 

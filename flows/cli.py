@@ -191,6 +191,36 @@ def report(
 
 
 @app.command()
+def forget(
+    patient: Annotated[str, typer.Argument(help="The patient's id at the source; - reads it from standard input")],
+    source: Annotated[str, typer.Option(help="The kind of export that knows them by it")] = "canonical",
+) -> None:
+    """Erase a person from every file of the workspace, for good, and prove it by a search."""
+    from flows import pipeline
+    from flows.errors import NotFoundError
+
+    named = sys.stdin.readline() if patient == "-" else patient
+    if not named.strip():
+        raise UsageError("name the patient by the id that the source knows them by.")
+    done = pipeline.forget(_workspace(), named.strip(), source, now=_now())
+    if not done.is_proved:
+        raise PipelineError(
+            f"erasure {done.erasure_id} is not complete: something of the person still stands in {', '.join(done.found_in)}. "
+            "Remove these files or what names the person in them, then run the command again."
+        )
+    if not (done.row_count or done.record_count or done.file_count):
+        raise NotFoundError(
+            f"nothing of such a person was found under source '{source}'. A tombstone is kept all the same: no file will bring them in."
+        )
+    _tell(
+        done,
+        f"Erasure {done.erasure_id}: {done.record_count:,} records taken out of {done.file_count} files, {done.row_count:,} rows out of the "
+        "warehouse, and nothing found of them in the whole workspace.\nCopies outside it (backups, exports, files that analysts saved) "
+        "are yours to delete.",
+    )
+
+
+@app.command()
 def status() -> None:
     """What arrived, what is held or waits, what was refused, and the last report."""
     from flows.status import read_status

@@ -15,9 +15,10 @@ import duckdb
 
 from flows.errors import HeldError, NotFoundError, PipelineError, TransientError, UnreadableError, UsageError
 from flows.settings import Workspace
-from flows.stages import build, gate, land, publish, reading
+from flows.stages import build, erase, gate, land, publish, reading
 from flows.stages import release as release_stage
 from flows.stages.admit import Candidate, FileOutcome, admit, record_source, refuse, unknown
+from flows.stages.forgotten import Forgotten, named_in
 from flows.stages.prepare import prepare_file, quarantine_name
 from flows.stages.release import Release
 from flows.warehouse import snapshot, warehouse, writing
@@ -105,25 +106,33 @@ def ingest(
         landed = [run.call(land.copy_in, workspace, path, source) for path in named]
     else:
         landed = land.pending(workspace, known_sources, source_name)
-    taken = _ledger(workspace)
+    ledger = _ledger(workspace)
 
     def take(file: land.Landed) -> Candidate | None:
         claimed = file if again is not None else land.claim(workspace, file)
         if claimed is None:
             return None
         return prepare_landed(
-            workspace, claimed, known_sources[file.source_name], taken, now, is_again=again is not None
+            workspace, claimed, known_sources[file.source_name], ledger, now, is_again=again is not None
         )
 
     candidates = [found for found in run.map(take, landed, done) if found is not None]
     return run.call(settle, workspace, known_sources, candidates, now)
 
 
+@dataclass(frozen=True)
+class Ledger:
+    """What the ledger says before a file is read: (source, file key) of those that need not be read again, and who was forgotten."""
+
+    taken: frozenset[tuple[str, str]] = frozenset()
+    tombstones: dict[str, frozenset[str]] = field(default_factory=dict)
+
+
 def prepare_landed(
     workspace: Workspace,
     landed: land.Landed,
     source: Source,
-    taken: set[tuple[str, str]],
+    ledger: Ledger,
     now: datetime,
     *,
     is_again: bool = False,
@@ -137,19 +146,21 @@ def prepare_landed(
         spool = workspace.folder("spool", source.name) / key
         return Candidate(landed, digest, key, name, stamp[0], spool, is_taken_again=is_again, stamp=stamp)
 
+    forgotten = Forgotten(ledger.tombstones.get(source.name, frozenset()), has_blanks=landed.is_rewritten)
     try:
         scanned = reading.scan(landed.path, source)
-        found = candidate(scanned.sha256)
-        if (source.name, found.file_key) in taken and not is_again:
+        found = candidate(landed.digest or scanned.sha256)
+        is_kept = not forgotten or land.archived(workspace, source.name, found.sha256).exists()
+        if (source.name, found.file_key) in ledger.taken and is_kept and not is_again:
             return found
         # From here on DuckDB does the work, and Python is free to import.
         gate.warm_up()
         kept = workspace.folder("quarantine") / quarantine_name(source.name, found.file_key)
         prepared = prepare_file(
-            landed.path, name, scanned, source, workspace.key(), now, found.spool, kept, workspace.settings
+            landed.path, name, scanned, source, workspace.key(), now, found.spool, kept, workspace.settings, forgotten
         )
     except UnreadableError as error:
-        return replace(candidate(reading.sha256_of(landed.path)), unreadable=str(error))
+        return replace(candidate(landed.digest or reading.sha256_of(landed.path)), unreadable=str(error))
     except TransientError as error:
         return replace(candidate(""), deferred=str(error))
     return replace(found, prepared=prepared)
@@ -164,7 +175,10 @@ def settle(
     outcomes: list[FileOutcome] = []
     with writing(workspace, "outcomes ingest"):
         with warehouse(workspace) as con:
-            for name in dict.fromkeys(c.landed.source_name for c in ready):
+            names = list(dict.fromkeys(c.landed.source_name for c in ready))
+            ledger = Ledger(tombstones={name: erase.tombstones(con, name) for name in names})
+            ready = [_without_forgotten(workspace, known_sources[c.landed.source_name], c, ledger, now) for c in ready]
+            for name in names:
                 outcomes += _settle_source(
                     con, workspace, known_sources[name], [c for c in ready if c.landed.source_name == name], now
                 )
@@ -173,7 +187,7 @@ def settle(
             publish.publish(workspace, now)
         statuses = {(o.source_system, o.file_key): o.status for o in outcomes}
         for candidate in ready:
-            land.archive(workspace, candidate.landed, candidate.sha256, candidate.stamp)
+            _archive(workspace, known_sources[candidate.landed.source_name], candidate, ledger)
             if statuses.get((candidate.landed.source_name, candidate.file_key)) != "held":
                 shutil.rmtree(candidate.spool, ignore_errors=True)
         for candidate in deferred:
@@ -184,6 +198,38 @@ def settle(
         for c in deferred
     ]
     return IngestSummary(outcomes, is_stale)
+
+
+def _without_forgotten(
+    workspace: Workspace, source: Source, candidate: Candidate, ledger: Ledger, now: datetime
+) -> Candidate:
+    """The candidate, prepared anew if somebody was forgotten since it was prepared."""
+    forgotten = Forgotten(ledger.tombstones[source.name], has_blanks=candidate.landed.is_rewritten)
+    if candidate.prepared is None or candidate.prepared.forgotten_mark == forgotten.mark:
+        return candidate
+    anew = prepare_landed(workspace, candidate.landed, source, ledger, now, is_again=candidate.is_taken_again)
+    return replace(anew, override=candidate.override)
+
+
+def _archive(workspace: Workspace, source: Source, candidate: Candidate, ledger: Ledger) -> None:
+    """Keep a file whose fate is in the ledger, but nothing of people who were forgotten."""
+    prepared, tombstones = candidate.prepared, ledger.tombstones[source.name]
+    is_doubtful = candidate.unreadable is not None or (prepared is not None and bool(prepared.holds))
+    if tombstones and is_doubtful and _names_forgotten(workspace, source, candidate, tombstones):
+        # Its records cannot be told apart, so what is theirs cannot be left out.
+        land.drop(candidate.landed, candidate.stamp)
+        return
+    numbers = frozenset(prepared.forgotten_numbers) if prepared else frozenset()
+
+    def rewrite(target: Path) -> None:
+        erase.rewrite(candidate.landed.path, source, numbers, target, keep_numbers=True)
+
+    land.archive(workspace, candidate.landed, candidate.sha256, candidate.stamp, rewrite if numbers else None)
+
+
+def _names_forgotten(workspace: Workspace, source: Source, candidate: Candidate, tombstones: frozenset[str]) -> bool:
+    with candidate.landed.path.open(encoding=source.encoding, errors="replace") as file:
+        return any(named_in(enumerate(file), source, workspace.key(), tombstones))
 
 
 def _settle_source(
@@ -204,7 +250,7 @@ def decide(workspace: Workspace, file_id: int, *, is_admitted: bool, reason: str
     if is_admitted:
         landed = _from_archive(workspace, file_id)
         source = known_sources[landed.source_name]
-        candidate = prepare_landed(workspace, landed, source, set(), now, is_again=True)
+        candidate = prepare_landed(workspace, landed, source, _ledger(workspace), now, is_again=True)
         summary = settle(workspace, known_sources, [replace(candidate, override=reason)], now)
         return summary.files[0]
     with writing(workspace, "outcomes batch refuse"):
@@ -222,6 +268,42 @@ def _held_file(workspace: Workspace, file_id: int) -> None:
         raise NotFoundError(f"no file with id {file_id}. See: outcomes batch list")
     if found[0] != "held":
         raise UsageError(f"file {file_id} is {found[0]}, not held: there is nothing to decide.")
+
+
+def forget(workspace: Workspace, source_patient_id: str, source_name: str, *, now: datetime) -> erase.Certificate:
+    """Erase a person from the whole workspace and search it for what is left.
+
+    Killed at any point, the same call ends it. Raises NotFoundError if nothing is known of such a person, UsageError if the
+    source is unknown.
+    """
+    known_sources = land.known_sources(workspace.root / "sources")
+    who = erase.person(workspace, land.known_source(known_sources, source_name), source_patient_id)
+    with writing(workspace, "outcomes forget"):
+        with warehouse(workspace) as con:
+            erasure_id = erase.begin(con, who, now)
+            records = erase.records_of(con, who)
+            erased = erase.out_of_files(con, workspace, who, records, now)
+            row_count = erase.out_of_history(con, who, records, erased)
+            _rebuild_marts(con)
+        erase.compact(workspace)
+        publish.publish(workspace, now, copies=1)
+        found = erase.search(workspace, who, set(known_sources) - {source_name})
+        if not found:
+            with warehouse(workspace) as con:
+                erase.certify(con, erasure_id, erased, now)
+            publish.publish(workspace, now, copies=1)
+    touched = [e for e in erased if e.numbers or e.is_removed]
+    return erase.Certificate(erasure_id, len(touched), sum(len(e.numbers) for e in touched), row_count, tuple(found))
+
+
+def _rebuild_marts(con: duckdb.DuckDBPyConnection) -> None:
+    """Marts hold aggregates that are not suppressed: those with an erased patient in them must go."""
+    exists = con.execute(
+        "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'marts' AND table_name = 'as_of'"
+    ).fetchone()
+    if exists and exists[0]:
+        (batch, at) = con.execute("SELECT as_of_batch, as_of_at FROM marts.as_of").fetchone() or (0, None)
+        build.build(con, batch, at)
 
 
 @dataclass(frozen=True)
@@ -287,27 +369,30 @@ def write_pages(workspace: Workspace, release: Release) -> Path:
     return workspace.report / page.name
 
 
-def _ledger(workspace: Workspace) -> set[tuple[str, str]]:
-    """(source, hash) of the files the published ledger knows and need not be read again. A hint: admission asks the real one."""
+def _ledger(workspace: Workspace) -> Ledger:
+    """What the published ledger says. A hint: admission asks the real one."""
     if not workspace.snapshot.is_file():
-        return set()
+        return Ledger()
     with contextlib.suppress(PipelineError), snapshot(workspace) as con:
-        return set(con.execute("SELECT source_system, file_key FROM ops.file WHERE status <> 'unreadable'").fetchall())
-    return set()
+        taken = con.execute("SELECT source_system, file_key FROM ops.file WHERE status <> 'unreadable'").fetchall()
+        names = con.execute("SELECT DISTINCT source_system FROM ops.erasure").fetchall()
+        return Ledger(frozenset(taken), {name: erase.tombstones(con, name) for (name,) in names})
+    return Ledger()
 
 
 def _from_archive(workspace: Workspace, file_id: int) -> land.Landed:
     with snapshot(workspace) as con:
         found = con.execute(
-            "SELECT source_system, sha256, file_name FROM ops.file WHERE file_id = $id", {"id": file_id}
+            "SELECT source_system, sha256, file_name, erased_count > 0 FROM ops.file WHERE file_id = $id",
+            {"id": file_id},
         ).fetchone()
     if found is None:
         raise NotFoundError(f"no file with id {file_id}. See: outcomes batch list")
-    source_name, digest, name = found
+    source_name, digest, name, is_rewritten = found
     path = land.archived(workspace, source_name, digest)
     if not path.is_file():
         raise NotFoundError(f"{path}: the bytes of file {file_id} are no longer in the archive.")
-    return land.Landed(path, source_name, name)
+    return land.Landed(path, source_name, name, digest=digest, is_rewritten=is_rewritten)
 
 
 def _is_stale(workspace: Workspace, outcomes: list[FileOutcome]) -> bool:

@@ -293,6 +293,7 @@ def _record_file(
         "quarantined_count": prepared.quarantined_count if prepared else None,
         "out_of_scope_count": prepared.out_of_scope_count if prepared else None,
         "warned_count": prepared.warned_count if prepared else None,
+        "erased_count": len(prepared.forgotten_numbers) if prepared else 0,
         **(counts or dict.fromkeys(("admitted_count", "unchanged_count", "duplicate_count"))),
     }
     if prepared and counts is not None:

@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,9 @@ class Landed:
     source_name: str
     name: str | None = None
     origin: Path | None = None
+    # Of a file of the archive: its hash as it was delivered, and whether records were taken out of it since.
+    digest: str | None = None
+    is_rewritten: bool = False
 
     @property
     def file_name(self) -> str:
@@ -127,17 +131,40 @@ def claim(workspace: Workspace, landed: Landed) -> Landed | None:
     return Landed(claimed, landed.source_name, landed.file_name, landed.path)
 
 
-def archive(workspace: Workspace, claimed: Landed, digest: str, stamp: tuple[int, int, int]) -> None:
+def archive(
+    workspace: Workspace,
+    claimed: Landed,
+    digest: str,
+    stamp: tuple[int, int, int],
+    rewrite: Callable[[Path], None] | None = None,
+) -> None:
     """Move a file whose fate is in the ledger out of landing; a second delivery of the same bytes leaves nothing behind.
 
+    What the archive has already stays: records may have been taken out of it since. `rewrite` writes to a path what is kept
+    of a file that holds records of people who were forgotten.
     A file that was written to since it was read (`stamp`) stays in landing: it is not the one the ledger knows.
     """
     if claimed.origin is not None and stamp_of(claimed.path) == stamp:
         claimed.path.chmod(0o600)
+        target = archived(workspace, claimed.source_name, digest)
+        if not target.exists():
+            kept = claimed.path
+            if rewrite is not None:
+                kept = claimed.path.with_name(".kept")
+                rewrite(kept)
+            kept.replace(target)
         with contextlib.suppress(FileNotFoundError):
             if stamp_of(claimed.origin) == stamp:
                 claimed.origin.unlink()
-        claimed.path.replace(archived(workspace, claimed.source_name, digest))
+    release_claim(claimed)
+
+
+def drop(claimed: Landed, stamp: tuple[int, int, int]) -> None:
+    """Delete a file that must not be kept, unless it was written to since it was read."""
+    if claimed.origin is not None:
+        with contextlib.suppress(FileNotFoundError):
+            if stamp_of(claimed.origin) == stamp:
+                claimed.origin.unlink()
     release_claim(claimed)
 
 

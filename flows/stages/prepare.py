@@ -23,7 +23,8 @@ import duckdb
 from flows.errors import TransientError, UnreadableError
 from flows.settings import Settings
 from flows.stages import reading
-from flows.stages.rows import pseudonym_statement, rows_statement, vocabulary
+from flows.stages.forgotten import NOBODY, Forgotten, named_in, pseudonym, tombstone
+from flows.stages.rows import owner_statement, pseudonym_statement, rows_statement, vocabulary
 from flows.warehouse import scratch
 from schemas.contract import Contract, contract, required_names
 from schemas.quoting import literal, quoted
@@ -32,7 +33,7 @@ from sql import statement
 
 MANIFEST = "manifest.json"
 # Raised when this module reads the same bytes otherwise than before, so that no older spool is taken for a new one.
-_READING_VERSION = 1
+_READING_VERSION = 2
 _FAULTS = {
     "too_few_fields": "the record has fewer fields than the header",
     "too_many_fields": "the record has more fields than the header",
@@ -76,6 +77,9 @@ class Prepared:
     rule_results: list[RuleResult]
     unknown_columns: list[str] = field(default_factory=list)
     holds: list[str] = field(default_factory=list)
+    # Records of people who were forgotten. They are among those out of scope.
+    forgotten_numbers: list[int] = field(default_factory=list)
+    forgotten_mark: str = ""
 
     @property
     def refused_share(self) -> float:
@@ -127,11 +131,13 @@ def prepare_file(
     spool: Path,
     quarantine: Path,
     settings: Settings,
+    forgotten: Forgotten = NOBODY,
 ) -> Prepared:
     """Read, judge and spool one landed file; its rows lie in `spool/<table>.parquet`, one for each table it feeds.
 
     `now` (with a time zone) is the clock that dates are judged by. `scanned` is the file as `reading.scan` saw it.
     The originals of what is refused or blanked go to the file `quarantine`, which is not there if nothing is.
+    Records of people who are `forgotten` are out of scope, and nothing of them is written anywhere.
     A spool that is already whole is taken as it is. Raises UnreadableError if the file is none of this source's,
     TransientError if it changed while it was read.
     """
@@ -144,10 +150,11 @@ def prepare_file(
     current = fingerprint(source, pattern.feeds)
     key_mark = sha256(b"spool" + key).hexdigest()[:16]
     done = load(spool)
-    if done is not None and (done.fingerprint, done.key_mark, done.has_faults) == (
+    if done is not None and (done.fingerprint, done.key_mark, done.has_faults, done.forgotten_mark) == (
         current,
         key_mark,
         quarantine.exists(),
+        forgotten.mark,
     ):
         return done
     building = spool.with_name(f".{os.getpid()}-{threading.get_ident()}-{spool.name}")
@@ -156,7 +163,19 @@ def prepare_file(
     try:
         with _readable(file_name, source), scratch(settings, building, source.time_zone) as con:
             prepared = _Preparation(
-                con, path, file_name, scanned, source, pattern.feeds, key, now, building, quarantine, current, key_mark
+                con,
+                path,
+                file_name,
+                scanned,
+                source,
+                pattern.feeds,
+                key,
+                now,
+                building,
+                quarantine,
+                current,
+                key_mark,
+                forgotten,
             ).run()
         if reading.stamp_of(path) != scanned.stamp:
             raise TransientError(
@@ -217,6 +236,7 @@ class _Preparation:
     quarantine: Path
     fingerprint: str
     key_mark: str
+    forgotten: Forgotten
 
     def run(self) -> Prepared:
         text = reading.utf8_copy(self.path, self.scanned, self.spool / "text")
@@ -224,14 +244,15 @@ class _Preparation:
         read_count, independent_count, doubts = self._parse(text, layout)
         exported_at = self._exported_at()
         self._set_variables(exported_at)
-        out_of_scope = self._choose_records(layout)
+        out_of_scope, forgotten_numbers = self._choose_records(layout, text, read_count)
         results = [result for table in self.tables for result in self._spool_table(contract(table))]
         self._find_strays()
         is_plain = self.scanned.is_plain(read_count)
         self._write_quarantine(text, is_plain)
         (quarantined,) = self._one("SELECT count(DISTINCT record_number) FROM fault WHERE action = 'refuse'")
         (warned,) = self._one("SELECT count(DISTINCT record_number) FROM warned")
-        for copy in ("text", "even"):
+        # Nothing reads the texts again: what is kept of them lies in the archive and in quarantine.
+        for copy in ("text", "even", "raw.parquet"):
             (self.spool / copy).unlink(missing_ok=True)
         return Prepared(
             source_system=self.source.name,
@@ -251,6 +272,8 @@ class _Preparation:
             rule_results=results,
             unknown_columns=[f"number {layout.names.index(f'unknown_{p}') + 1}" for p in self._unknown_places(layout)],
             holds=doubts,
+            forgotten_numbers=forgotten_numbers,
+            forgotten_mark=self.forgotten.mark,
         )
 
     def _one(self, query: str) -> tuple[int, ...]:
@@ -311,8 +334,11 @@ class _Preparation:
         }.items():
             self.con.execute(f"SET VARIABLE {name} = $value", {"value": value})
 
-    def _choose_records(self, layout: reading.Layout) -> int:
-        """View `raw`: the records which the SELECTs see. Table `fault`: what was refused before them. Returns those out of scope."""
+    def _choose_records(self, layout: reading.Layout, text: Path, read_count: int) -> tuple[int, list[int]]:
+        """View `raw`: the records which the SELECTs see. Table `fault`: what was refused before them.
+
+        Returns how many are out of scope, and the numbers of those among them whose patients were forgotten.
+        """
         out_of_scope = (
             " OR ".join(
                 f"coalesce(cleaned({quoted(self._raw_name(column))}) IN ({', '.join(map(literal, values))}), FALSE)"
@@ -324,13 +350,8 @@ class _Preparation:
             (name, f"NOT coalesce(regexp_full_match(cleaned({quoted(name)}), {literal(pattern)}), FALSE)")
             for name, pattern in layout.patterns.items()
         ]
-        self.con.execute(
-            statement(
-                "prepare/raw",
-                out_of_scope=out_of_scope,
-                malformed=" OR ".join(test for _, test in malformed) or "FALSE",
-            )
-        )
+        is_malformed = " OR ".join(test for _, test in malformed) or "FALSE"
+        self.con.execute(statement("prepare/raw", out_of_scope=out_of_scope, malformed=is_malformed, forgotten="FALSE"))
         self.con.execute(statement("prepare/fault"))
         for name, test in malformed:
             self.con.execute(
@@ -341,7 +362,65 @@ class _Preparation:
             self.con.execute(
                 f"INSERT INTO fault SELECT ordinal, '', fault, NULL, 'refuse', {literal(message)} FROM reject WHERE fault = {literal(fault)}"
             )
-        return self._one(f"SELECT count(*) FROM record WHERE {out_of_scope}")[0] if self.source.not_mapped else 0
+        if not self.forgotten:
+            return self._one(f"SELECT count(*) FROM record WHERE {out_of_scope}")[
+                0
+            ] if self.source.not_mapped else 0, []
+        numbers = self._forgotten_numbers(layout, text, read_count)
+        theirs = "record_number IN (SELECT record_number FROM forgotten_record)"
+        self.con.execute(statement("prepare/raw", out_of_scope=out_of_scope, malformed=is_malformed, forgotten=theirs))
+        self.con.execute(f"DELETE FROM fault WHERE {theirs}")
+        (others,) = self._one(f"SELECT count(*) FROM record WHERE ({out_of_scope}) AND NOT ({theirs})")
+        return others + len(numbers), numbers
+
+    def _forgotten_numbers(self, layout: reading.Layout, text: Path, read_count: int) -> list[int]:
+        """Table `forgotten_record`: whichever records belong to people who were forgotten. Returns their numbers."""
+        for command in statement("prepare/forgotten").split(";"):
+            self.con.execute(command)
+        tombstones, constant = sorted(self.forgotten.tombstones), self.source.patient.constant
+        if constant is not None and self._is_forgotten(constant):
+            self.con.execute(
+                "INSERT INTO forgotten_record SELECT unnest(generate_series(1, $count::BIGINT))", {"count": read_count}
+            )
+            return list(range(1, read_count + 1))
+        for table in self.tables:
+            select = self.source.select(table) or "SELECT * FROM raw"
+            delivered = [name for name, *_ in self.con.execute(f"DESCRIBE {select}").fetchall()]
+            self.con.execute(pseudonym_statement(self.source, delivered, select))
+        self.con.execute(statement("prepare/forgotten_patient"), {"tombstones": tombstones})
+        record_ids = [str(record_id) for record_id in self.forgotten.record_ids]
+        for table in self.tables:
+            select = self.source.select(table) or "SELECT * FROM raw"
+            delivered = [name for name, *_ in self.con.execute(f"DESCRIBE {select}").fetchall()]
+            self.con.execute(owner_statement(table, self.source, delivered, select), {"record_ids": record_ids})
+        columns = [quoted(name) for name in layout.names]
+        is_blank = " AND ".join(f"cleaned({column}) IS NULL" for column in columns)
+        self.con.execute(
+            statement(
+                "prepare/forgotten_record",
+                fields="[" + ", ".join(f"cleaned({column})" for column in columns) + "]",
+                is_blank=is_blank if self.forgotten.has_blanks else "FALSE",
+            ),
+            {"tombstones": tombstones},
+        )
+        rejects = [number for (number,) in self.con.execute("SELECT ordinal FROM reject ORDER BY ordinal").fetchall()]
+        originals = ((n, t) for n, _, t in self._originals(text, iter(rejects), self.scanned.is_plain(read_count)))
+        for number in named_in(originals, self.source, self.key, self.forgotten.tombstones):
+            self.con.execute("INSERT INTO forgotten_record VALUES ($number)", {"number": number})
+        return [
+            number
+            for (number,) in self.con.execute(
+                "SELECT DISTINCT record_number FROM forgotten_record ORDER BY record_number"
+            ).fetchall()
+        ]
+
+    def _is_forgotten(self, source_patient_id: str) -> bool:
+        return (
+            tombstone(self.key, pseudonym(self.key, self.source.name, source_patient_id)) in self.forgotten.tombstones
+        )
+
+    def _originals(self, text: Path, numbers: Iterator[int], is_plain: bool) -> Iterator[tuple[int, int, str]]:
+        return reading.original_lines(text, numbers, self.source, is_plain=is_plain)
 
     def _raw_name(self, column: str) -> str:
         found = next((c for c in self.source.columns if column in (c.name, c.rename)), None)
@@ -455,9 +534,7 @@ class _Preparation:
             self.quarantine.unlink(missing_ok=True)
             return
         originals = self.spool / "originals.parquet"
-        _write_originals(
-            originals, reading.original_lines(text, self._faulty_numbers(), self.source, is_plain=is_plain)
-        )
+        _write_originals(originals, self._originals(text, self._faulty_numbers(), is_plain))
         building = self.quarantine.with_name(f".{self.spool.name}")
         self.con.execute(
             statement("prepare/quarantine", originals=literal(str(originals)), target=literal(str(building)))

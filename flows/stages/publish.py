@@ -14,8 +14,10 @@ from flows.settings import Workspace
 _COPY = ["cp", "-c"] if sys.platform == "darwin" else ["cp", "--reflink=auto"]
 
 
-def publish(workspace: Workspace, now: datetime) -> Path:
+def publish(workspace: Workspace, now: datetime, *, copies: int | None = None) -> Path:
     """Exchange the published file for a copy of the warehouse and keep a dated one; returns its path.
+
+    Of the dated ones the last `copies` are kept, or as many as the settings say.
 
     The caller holds the writer lock and has closed its connection (closing checkpoints, so the file is whole). The copy is
     made by a child process: closing a descriptor of the live file in this one would drop DuckDB's own lock.
@@ -37,7 +39,8 @@ def publish(workspace: Workspace, now: datetime) -> Path:
     os.link(building, dated)
     building.replace(workspace.snapshot)
     sync(folder)
-    for old in sorted(folder.glob("outcomes-*.duckdb"))[: -workspace.settings.snapshot_copies or None]:
+    kept = workspace.settings.snapshot_copies if copies is None else copies
+    for old in sorted(folder.glob("outcomes-*.duckdb"))[: -kept or None]:
         old.unlink()
     return workspace.snapshot
 

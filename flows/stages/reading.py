@@ -386,6 +386,28 @@ def original_lines(
             number = next(wanted, None)
 
 
+def write_without(
+    text: Path, scanned: Scan, source: Source, numbers: frozenset[int], target: Path, *, column_count: int | None
+) -> None:
+    """Write the file anew, in its own encoding, without the records of these numbers. `text` is the file as UTF-8.
+
+    With `column_count` a blank record of so many fields stands where each of them was, so that all others keep their numbers.
+    """
+    blank = "" if column_count is None else source.quote * 2 + source.delimiter * (column_count - 1)
+    is_utf8 = codecs.lookup(scanned.encoding).name == "utf-8"
+    encoder = codecs.getincrementalencoder(scanned.encoding)()
+    number = -1
+    with target.open("wb") as copy:
+        for record in _records(text, source):
+            number += not record.is_blank
+            kept = record.text
+            if not record.is_blank and number in numbers:
+                kept = blank + _line_end(kept) if blank else ""
+            content = kept.encode(_BYTES)
+            copy.write(content if is_utf8 else encoder.encode(content.decode("utf-8")))
+    target.chmod(0o600)
+
+
 def _plain_lines(path: Path) -> Iterator[tuple[int, int, str]]:
     with path.open(encoding=_BYTES, newline="\n") as file:
         next(file)

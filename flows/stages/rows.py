@@ -49,6 +49,19 @@ def pseudonym_statement(source: Source, delivered: Iterable[str], select: str) -
     return statement("prepare/pseudonym", select=select, trimmed=trimmed, patient=_patient(source, names))
 
 
+def owner_statement(table: str, source: Source, delivered: Iterable[str], select: str) -> str:
+    """SQL that adds to `row_owner` the rows of a table that belong to somebody."""
+    names = set(delivered)
+    return statement(
+        "prepare/row_owner",
+        select=select,
+        trimmed=_trimmed(delivered_columns()[:2], source, names),
+        patient=_patient(source, names),
+        record=_delivered_text("source_record_id", source, names),
+        table=literal(table),
+    )
+
+
 def _lines(parts: Iterable[str]) -> str:
     return ",\n        ".join(parts)
 

@@ -167,7 +167,7 @@ def test_no_statement_asks_the_clock(path):
 # and whole numbers. A value of a record or a word of a user is bound.
 SAFE_CALLS = ("quoted", "literal", "statement", "rows_statement", "pseudonym_statement", "join", "len", "int")
 SAFE_NAMES = re.compile(
-    r"^(table|row|fed|select|test|out_of_scope|columns|read|ledger|name|names|view|listed|rejects|steps|schema|history|current|file_id|ordinal)$"
+    r"^(table|theirs|column|row|fed|select|test|out_of_scope|columns|read|ledger|name|names|view|listed|rejects|steps|schema|history|current|file_id|ordinal)$"
 )
 
 

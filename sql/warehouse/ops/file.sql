@@ -2,6 +2,8 @@
 -- the hash of its bytes and, where its name says a table or a time, a mark of that.  Grain: file_id.
 -- status: admitted; held until an operator admits or refuses it; refused by one; unreadable.
 -- A file that was taken again from the archive keeps its line, and taken_again_as is the file_id of the new one.
+-- erased_count: records of people who were forgotten. Blank ones stand in the archive where they were, so that all others keep
+-- their numbers; the other counts are those of the day on which the file was taken.
 -- read = admitted + unchanged + duplicate + quarantined + out_of_scope wherever status is admitted.
 CREATE TABLE IF NOT EXISTS ops.file (
     file_id INTEGER NOT NULL,
@@ -25,5 +27,6 @@ CREATE TABLE IF NOT EXISTS ops.file (
     quarantined_count BIGINT,
     out_of_scope_count BIGINT,
     warned_count BIGINT,
-    taken_again_as INTEGER
+    taken_again_as INTEGER,
+    erased_count BIGINT NOT NULL
 )

@@ -1,0 +1,235 @@
+"""A person who asks to be forgotten leaves every file, comes back by none, and is missed by nobody's numbers."""
+
+import gzip
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+from canonical import core, query, record, write, write_csv
+
+from flows import pipeline
+from flows.errors import PipelineError
+from flows.pipeline import ingest
+from flows.stages.forgotten import pseudonym, tombstone
+from flows.warehouse import scratch, snapshot
+
+OUTCOMES = Path(sys.executable).parent / "outcomes"
+WHO, CANARY = "member-0042", "canary-sings-of-0042"
+NOTES = """
+name: notes
+description: A tracker with notes
+files: [{match: 'notes*.csv', feeds: [symptom_report]}]
+delimiter: ';'
+encoding: utf-16
+columns: [{name: id, required: true}, {name: who}, {name: day}, {name: kind}, {name: text}]
+not_mapped: {kind: [note]}
+"""
+SELECT = """
+SELECT record_number, id AS source_record_id, who AS source_patient_id, day AS reported_on, 'fatigue' AS symptom_code, text AS severity FROM raw
+"""
+
+
+def everything(workspace, *, but=()):
+    """Every text in every file, decompressed where need be, by code that shares nothing with the erasure's own search."""
+    for path in workspace.root.rglob("*"):
+        if not path.is_file() or path.name in but:
+            continue
+        content = path.read_bytes()
+        yield path, content
+        yield path, content.decode("utf-16", "replace").encode()
+        if content[:2] == b"\x1f\x8b":
+            yield path, gzip.decompress(content)
+        if path.suffix == ".parquet":
+            yield path, repr(pq.read_table(path).to_pylist()).encode()
+    with duckdb.connect(str(workspace.snapshot), read_only=True) as con:
+        for schema, table in con.execute("SELECT schema_name, table_name FROM duckdb_tables()").fetchall():
+            yield table, repr(con.execute(f'FROM "{schema}"."{table}"').fetchall()).encode()
+
+
+def left_of(workspace, *needles):
+    return sorted(
+        {str(where) for where, text in everything(workspace) for needle in needles if needle.encode() in text}
+    )
+
+
+def people(number):
+    return [f"member-{n:04}" for n in range(number)]
+
+
+def deliver(workspace, now):
+    """A hundred members, of whom one has records that are admitted, refused, blanked, rejected, out of scope and held."""
+    landing = workspace.folder("landing", "canonical")
+    names = people(100)
+    write_csv(landing / "patient.csv", [record("patient", n, source_patient_id=n, sex="female") for n in names])
+    reports = [record("symptom_report", f"r-{n}", source_patient_id=n, symptom_code="fatigue") for n in names]
+    reports.append(record("symptom_report", CANARY, source_patient_id=WHO, severity="7"))
+    header, *lines = write_csv(landing / "symptom_report.csv", reports).read_text().splitlines(keepends=True)
+    lines.insert(50, f"{CANARY} too few,{WHO}\n")
+    (landing / "symptom_report.csv").write_text(header + "".join(lines))
+    write_csv(
+        landing / "consent.csv",
+        [record("consent", f"c-{n}", source_patient_id=n, scope="aggregate_release", status="granted") for n in names],
+    )
+    # Half of it is refused, so it is held.
+    held = [record("fall_report", f"f-{n}", source_patient_id=n, fall_count="-1") for n in (WHO, "member-0001")]
+    write_csv(landing / "fall_report.csv", held)
+    write(workspace.root / "sources" / "notes.yaml", NOTES)
+    write(workspace.root / "sources" / "notes" / "symptom_report.sql", SELECT)
+    rows = (
+        "".join(f"n{n};{n};2025-01-02;symptom;1\n" for n in names)
+        + f'x;{WHO};2025-01-02;note;"{CANARY}\nin two lines"\n'
+    )
+    write(workspace.folder("landing", "notes") / "notes.csv", f"id;who;day;kind;text\n{rows}".encode("utf-16"))
+    return ingest(workspace, now=now)
+
+
+def forget(workspace, now, source="canonical"):
+    return pipeline.forget(workspace, WHO, source, now=now)
+
+
+def test_python_and_sql_make_the_same_tombstone(workspace):
+    key, who = workspace.key(), pseudonym(workspace.key(), "källa", "ид 7")
+    block = key.ljust(64, b"\0")
+    pads = {"i": bytes(b ^ 0x36 for b in block).hex(), "o": bytes(b ^ 0x5C for b in block).hex()}
+    with scratch(workspace.settings, workspace.root) as con:
+        found = con.execute("SELECT patient_uuid($i, $o, 'källa', 'ид 7') AS p, tombstone($i, $o, p)", pads).fetchone()
+    assert found == (who, tombstone(key, who))
+
+
+def test_nothing_of_the_person_is_left_in_any_file(workspace, now):
+    deliver(workspace, now)
+    pipeline.report(workspace, now=now)
+    assert left_of(workspace, WHO), "the search must be able to find"
+    assert left_of(workspace, CANARY)
+    assert left_of(workspace, str(pseudonym(workspace.key(), "canonical", WHO)))
+    for source in ("canonical", "notes"):
+        assert forget(workspace, now, source).is_proved
+    ids = [pseudonym(workspace.key(), source, WHO) for source in ("canonical", "notes")]
+    assert left_of(workspace, WHO, CANARY, *map(str, ids), *(i.hex for i in ids)) == []
+    assert query(workspace, "SELECT file_count, record_count, proved_at IS NOT NULL FROM ops.erasure ORDER BY ALL") == [
+        (1, 2, True),
+        (4, 6, True),
+    ]
+
+
+def test_everybody_else_stays_as_they_were(workspace, now, tmp_path):
+    deliver(workspace, now)
+    before = query(workspace, "FROM history.symptom_report ORDER BY ALL")
+    forget(workspace, now)
+    gone = pseudonym(workspace.key(), "canonical", WHO)
+    assert query(workspace, "FROM history.symptom_report ORDER BY ALL") == [row for row in before if row[1] != gone]
+    # The archive gives the same records under the same numbers.
+    ids = query(workspace, "SELECT file_id FROM ops.file WHERE status = 'admitted' ORDER BY file_id")
+    numbers = query(workspace, "SELECT record_id, record_number FROM history.symptom_report ORDER BY ALL")
+    for (file_id,) in ids:
+        (again,) = ingest(workspace, now=now, again=file_id).files
+        assert again.status == "admitted"
+        assert again.counts["admitted_count"] == again.counts["duplicate_count"] == 0
+    assert query(workspace, "SELECT record_id, record_number FROM history.symptom_report ORDER BY ALL") == numbers
+    assert left_of(workspace, WHO + ",") == []
+
+
+@pytest.mark.parametrize("source", ["canonical", "notes"])
+def test_a_redelivered_export_brings_nobody_back(workspace, now, tmp_path, source):
+    deliver(workspace, now)
+    delivered = {
+        name: (tmp_path / name) for name in ("symptom_report.csv", "patient.csv", "notes.csv", "fall_report.csv")
+    }
+    for digest, name, origin in query(workspace, "SELECT sha256, file_name, source_system FROM ops.file"):
+        if name in delivered:
+            delivered[name].write_bytes((workspace.root / "archive" / origin / digest).read_bytes())
+    forget(workspace, now, source)
+    tables = core(workspace, "patient", "symptom_report")
+    names = ["notes.csv"] if source == "notes" else ["symptom_report.csv", "patient.csv", "fall_report.csv"]
+    same = ingest(workspace, [delivered[name] for name in names], source, now=now).files
+    assert not any(outcome.is_new for outcome in same)
+    for name in names:
+        other = delivered[name].with_name(f"{Path(name).stem}-next.csv")
+        content = delivered[name].read_bytes()
+        # The same records in other bytes: a new file.
+        other.write_bytes(content + ("\n".encode("utf-16")[2:] if source == "notes" else b"\n"))
+        (outcome,) = ingest(workspace, [other], source, now=now).files
+        assert outcome.is_new
+    assert core(workspace, "patient", "symptom_report") == tables
+    assert left_of(workspace, str(pseudonym(workspace.key(), source, WHO))) == []
+    if source == "canonical":
+        kept = [p for p in (workspace.root / "archive" / "canonical").iterdir() if WHO.encode() in p.read_bytes()]
+        assert kept == []
+
+
+def test_a_file_prepared_before_the_erasure_brings_nobody_back(workspace, now, monkeypatch):
+    deliver(workspace, now)
+    fresh = record("symptom_report", "r-new", source_patient_id=WHO, symptom_code="fatigue")
+    others = [record("symptom_report", f"new-{n}", source_patient_id=n, symptom_code="pain") for n in people(40)]
+    write_csv(workspace.folder("landing", "canonical") / "symptom_report-new.csv", [fresh, *others])
+    settle = pipeline.settle
+
+    def forget_meanwhile(*arguments):
+        monkeypatch.undo()
+        forget(workspace, now)
+        return settle(*arguments)
+
+    monkeypatch.setattr(pipeline, "settle", forget_meanwhile)
+    (outcome,) = ingest(workspace, now=now).files
+    assert (outcome.counts["admitted_count"], outcome.counts["out_of_scope_count"]) == (40, 1)
+    assert left_of(workspace, WHO + ",") == []
+
+
+def test_a_killed_erasure_is_ended_by_the_same_command(workspace, now, tmp_path):
+    deliver(workspace, now)
+    driver = write(
+        tmp_path / "driver.py",
+        "import os, signal, sys\n"
+        "from flows import cli\n"
+        "from flows.stages import erase, publish\n"
+        "def die(*_, **__): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "module, name = sys.argv.pop(1).split('.')\n"
+        "setattr({'erase': erase, 'publish': publish}[module], name, die)\n"
+        "cli.main()\n",
+    )
+    for step in ("erase.records_of", "erase.out_of_history", "erase.compact", "publish.publish", "erase.certify"):
+        killed = subprocess.run(
+            [sys.executable, driver, step, "--workspace", workspace.root, "forget", WHO],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert forget(workspace, now).is_proved
+    assert left_of(workspace, str(pseudonym(workspace.key(), "canonical", WHO))) == []
+    assert query(workspace, "SELECT count(*), count(proved_at) FROM ops.erasure") == [(1, 1)]
+
+
+def test_what_is_left_is_named_and_the_command_fails(workspace, now):
+    deliver(workspace, now)
+    write(workspace.root / "landing" / "canonical" / "unfinished.csv.part", f"x,{WHO}\n")
+    command = [OUTCOMES, "--workspace", workspace.root, "forget", "-"]
+    done = subprocess.run(command, input=f"{WHO}\n", capture_output=True, text=True, check=False)
+    assert done.returncode == PipelineError.exit_code
+    assert "unfinished.csv.part" in done.stderr
+    assert WHO not in done.stderr + done.stdout
+    (workspace.root / "landing" / "canonical" / "unfinished.csv.part").unlink()
+    assert subprocess.run(command, input=f"{WHO}\n", capture_output=True, text=True, check=False).returncode == 0
+
+
+def test_an_analyst_reads_on_in_the_compacted_file(workspace, now):
+    deliver(workspace, now)
+    pipeline.report(workspace, now=now)
+    with snapshot(workspace) as con:
+        views = con.execute(
+            "SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal ORDER BY ALL"
+        ).fetchall()
+        comments = con.execute("SELECT count(comment) FROM duckdb_columns()").fetchone()
+    forget(workspace, now)
+    with snapshot(workspace) as con:
+        assert (
+            con.execute("SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal ORDER BY ALL").fetchall()
+            == views
+        )
+        assert con.execute("SELECT count(comment) FROM duckdb_columns()").fetchone() == comments
+        assert con.execute("SELECT count(*) FROM core.consented_patient").fetchone() == (99,)
+    assert oct(workspace.warehouse.stat().st_mode & 0o777) == "0o600"
