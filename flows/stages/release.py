@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -92,10 +92,13 @@ def draft(
     """
     window_from_on, window_to_on = _check_marts(con, as_of_batch, as_of_at)
     cells = read_cells(con)
-    decided = decide(cells, minimum_cell)
+    shown = shown_before(con)
+    held = held_back(cells, shown, minimum_cell)
+    decided = decide(cells, minimum_cell, held)
     with transaction(con):
-        (release_id,) = con.execute("SELECT coalesce(max(release_id), 0) + 1 FROM ops.release").fetchone() or (1,)
+        release_id, released_at = _number(con, as_of_batch, as_of_at, minimum_cell, now)
         frame = publishable(con, cells, decided.hidden, release_id, as_of_batch, as_of_at)
+        frame = _as_shown_before(con, frame, cells, decided.hidden, shown, minimum_cell)
         sources = con.execute(
             "SELECT source_system, description, consent_basis FROM ops.source ORDER BY ALL"
         ).fetchall()
@@ -103,7 +106,7 @@ def draft(
             release_id,
             as_of_batch,
             as_of_at,
-            now,
+            released_at,
             minimum_cell,
             frame,
             window_from_on,
@@ -113,7 +116,138 @@ def draft(
             decided.withdrawn,
         )
         _store(con, release)
+        _note_shown(con, release_id, cells, decided.hidden)
     return release
+
+
+@dataclass(frozen=True)
+class ShownCell:
+    """A cell as it was last shown, and of whom: see the macro `patient_mark`."""
+
+    release_id: int
+    cell_count: int
+    patient_set: int | None
+
+
+def shown_before(con: duckdb.DuckDBPyConnection) -> dict[str, ShownCell]:
+    """Every cell that some release has shown, by key, as the last of them did."""
+    rows = con.execute("SELECT cell_key, release_id, cell_count, patient_set FROM ops.shown_cell").fetchall()
+    return {key: ShownCell(*row) for key, *row in rows}
+
+
+def held_back(cells: Sequence[Cell], shown: Mapping[str, ShownCell], minimum_cell: int) -> frozenset[str]:
+    """Keys of the cells and remainders that would differ from what was last shown by fewer than `minimum_cell` patients.
+
+    Those who joined and those who left count, not their difference (addendum E, step 9); of records, for which nobody knows
+    whose they are, the difference counts. Two releases side by side would give these few away.
+    """
+    held = set()
+    now = {cell.cell_key: cell for cell in cells if cell.is_guarded}
+    for cell in now.values():
+        before = shown.get(cell.cell_key)
+        if before is None:
+            continue
+        if 0 < least_difference(before, cell.cell_count, cell.patient_set) < minimum_cell:
+            held.add(cell.cell_key)
+        whole = now.get(cell.denominator_key or "")
+        whole_before = shown.get(cell.denominator_key or "")
+        if whole is None or whole_before is None:
+            continue
+        rest_before = ShownCell(
+            0, whole_before.cell_count - before.cell_count, _other(whole_before.patient_set, before.patient_set)
+        )
+        rest_set = _other(whole.patient_set, cell.patient_set)
+        if 0 < least_difference(rest_before, whole.cell_count - cell.cell_count, rest_set) < minimum_cell:
+            held.add(remainder_key(cell))
+    return frozenset(held)
+
+
+def _other(whole: int | None, part: int | None) -> int | None:
+    return None if whole is None or part is None else whole ^ part
+
+
+def least_difference(before: ShownCell, count: int, patient_set: int | None) -> int:
+    """At least so many patients are in one of two sets and not in both; 0 only if the sets are the same."""
+    difference = abs(count - before.cell_count)
+    if patient_set is None or before.patient_set is None:
+        return difference
+    changed = patient_set ^ before.patient_set
+    bits = (changed & ((1 << 64) - 1)).bit_count()
+    return max(difference, bits, int(changed != 0))
+
+
+def _number(
+    con: duckdb.DuckDBPyConnection, as_of_batch: int, as_of_at: datetime, minimum_cell: int, now: datetime
+) -> tuple[int, datetime]:
+    """The number and time of the release: a new one, or the last one's if it was of the same batch, instant and statements.
+
+    The same report asked again is the same release, be it that the first was interrupted.
+    """
+    same = con.execute(
+        statement("warehouse/same_release"),
+        {"batch": as_of_batch, "at": as_of_at, "cell": minimum_cell, "fingerprint": fingerprint()},
+    ).fetchone()
+    if same is not None:
+        return int(same[0]), same[1]
+    (last,) = con.execute("SELECT coalesce(max(release_id), 0) FROM ops.release").fetchone() or (0,)
+    return int(last) + 1, now
+
+
+def _as_shown_before(
+    con: duckdb.DuckDBPyConnection,
+    frame: pa.Table,
+    cells: Sequence[Cell],
+    hidden: frozenset[str],
+    shown: Mapping[str, ShownCell],
+    minimum_cell: int,
+) -> pa.Table:
+    """The frame with every figure that is held back as it was last shown, with the batch and instant of then.
+
+    A cell of fewer than `minimum_cell` is not shown as it was when it had more.
+    """
+    import pyarrow as pa
+
+    kept = {
+        cell.cell_key: shown[cell.cell_key].release_id
+        for cell in cells
+        if cell.is_guarded and cell.cell_count >= minimum_cell and cell.cell_key in hidden and cell.cell_key in shown
+    }
+    if not kept:
+        return frame
+    columns = ", ".join(frame.schema.names)
+    old = con.execute(
+        f"SELECT {columns} FROM ops.release_cell WHERE state = $shown AND cell_key IN (SELECT unnest($keys::VARCHAR[]))",
+        {"shown": SHOWN, "keys": sorted(kept)},
+    ).to_arrow_table()
+    before = {
+        (row["table_id"], row["cell_key"], row["statistic"]): row
+        for row in old.to_pylist()
+        if kept[row["cell_key"]] == row["release_id"]
+    }
+    rows = []
+    for row in frame.to_pylist():
+        last = before.get((row["table_id"], row["cell_key"], row["statistic"]))
+        rows.append(last | {"release_id": row["release_id"]} if last and row["state"] == SUPPRESSED else row)
+    return pa.Table.from_pylist(rows, schema=frame.schema)
+
+
+def _note_shown(con: duckdb.DuckDBPyConnection, release_id: int, cells: Sequence[Cell], hidden: frozenset[str]) -> None:
+    rows = {
+        cell.cell_key: {
+            "cell_key": cell.cell_key,
+            "release_id": release_id,
+            "cell_count": cell.cell_count,
+            "patient_set": cell.patient_set,
+        }
+        for cell in cells
+        if cell.is_guarded and cell.cell_key not in hidden
+    }
+    con.execute(
+        "DELETE FROM ops.shown_cell WHERE cell_key IN (SELECT unnest($keys::VARCHAR[]))", {"keys": sorted(rows)}
+    )
+    con.executemany(
+        "INSERT INTO ops.shown_cell VALUES ($cell_key, $release_id, $cell_count, $patient_set)", list(rows.values())
+    )
 
 
 def _check_marts(con: duckdb.DuckDBPyConnection, as_of_batch: int, as_of_at: datetime) -> tuple[date, date]:
@@ -142,11 +276,12 @@ def read_cells(con: duckdb.DuckDBPyConnection) -> list[Cell]:
     return found
 
 
-def decide(cells: Sequence[Cell], minimum_cell: int) -> Suppression:
-    """What must be hidden of the cells, and of the remainders that follow from them."""
+def decide(cells: Sequence[Cell], minimum_cell: int, held: frozenset[str] = frozenset()) -> Suppression:
+    """What must be hidden of the cells, and of the remainders that follow from them; `held` are hidden for their own sake."""
     relations = relations_of(cells)
     # Of parts that overlap n-fold at most, an excess of n - 1 may be one patient's: so many count as one.
     few = {key for key, most in relations.overlaps.items() if 0 < relations.counts[key] < 1 + most * (minimum_cell - 1)}
+    few |= {relations.names[key] for key in held if relations.counts[relations.names[key]] > 0}
     decided = suppress(
         relations.counts, relations.relations, minimum_cell, relations.tables, relations.expendable, frozenset(few)
     )
@@ -511,6 +646,8 @@ def _store(con: duckdb.DuckDBPyConnection, release: Release) -> None:
         "cell_count": release.frame.num_rows,
         "suppressed_count": release.suppressed_count,
     }
+    for table in ("ops.release", "ops.release_cell"):
+        con.execute(f"DELETE FROM {table} WHERE release_id = $id", {"id": release.release_id})
     insert_rows(con, "ops.release", [row])
     con.register("release_frame", release.frame)
     try:

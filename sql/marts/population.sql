@@ -27,7 +27,7 @@ SELECT
     coalesce(listed.value, counted.value)::VARCHAR AS value,
     coalesce(listed.position, 99)::INTEGER AS position,
     count(counted.patient_id)::BIGINT AS patient_count,
-    coalesce(bit_xor(hash(counted.patient_id)) FILTER (counted.patient_id IS NOT NULL), 0)::UBIGINT AS patient_set
+    coalesce(bit_xor(patient_mark(counted.patient_id)) FILTER (counted.patient_id IS NOT NULL), 0)::UHUGEINT AS patient_set
 FROM listed
 FULL JOIN counted ON counted.dimension = listed.dimension AND counted.value = listed.value
 GROUP BY ALL

@@ -13,7 +13,7 @@ counted AS (
         severity_group.position,
         count(*) FILTER (status.severity BETWEEN lowest AND highest) AS patient_count,
         count(*) AS denominator_count,
-        coalesce(bit_xor(hash(status.patient_id)) FILTER (status.severity BETWEEN lowest AND highest), 0) AS patient_set
+        coalesce(bit_xor(patient_mark(status.patient_id)) FILTER (status.severity BETWEEN lowest AND highest), 0) AS patient_set
     FROM marts.symptom_status AS status
     CROSS JOIN severity_group
     GROUP BY ALL
@@ -27,5 +27,5 @@ SELECT
     (patient_count / denominator_count)::DOUBLE AS share_ratio,
     wilson_low(patient_count, denominator_count)::DOUBLE AS low_ratio,
     wilson_high(patient_count, denominator_count)::DOUBLE AS high_ratio,
-    patient_set::UBIGINT AS patient_set
+    patient_set::UHUGEINT AS patient_set
 FROM counted

@@ -36,7 +36,7 @@ counted AS (
         denominator_group,
         position,
         count(*) FILTER (is_counted) AS patient_count,
-        coalesce(bit_xor(hash(patient_id)) FILTER (is_counted), 0) AS patient_set
+        coalesce(bit_xor(patient_mark(patient_id)) FILTER (is_counted), 0) AS patient_set
     FROM member
     GROUP BY ALL
 )
@@ -52,7 +52,7 @@ SELECT
     (counted.patient_count / nullif(denominator.patient_count, 0))::DOUBLE AS share_ratio,
     wilson_low(counted.patient_count, denominator.patient_count)::DOUBLE AS low_ratio,
     wilson_high(counted.patient_count, denominator.patient_count)::DOUBLE AS high_ratio,
-    counted.patient_set::UBIGINT AS patient_set
+    counted.patient_set::UHUGEINT AS patient_set
 FROM counted
 JOIN counted AS denominator
     ON denominator.source_family = counted.source_family

@@ -7,6 +7,6 @@ SELECT
     source_family,
     treatment_code,
     count(*)::BIGINT AS patient_count,
-    bit_xor(hash(patient_id))::UBIGINT AS patient_set
+    bit_xor(patient_mark(patient_id))::UHUGEINT AS patient_set
 FROM taker
 GROUP BY ALL

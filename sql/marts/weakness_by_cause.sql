@@ -12,7 +12,7 @@ counted AS (
         cause.position,
         count(*) FILTER (weak.perceived_cause = cause.perceived_cause) AS patient_count,
         count(*) AS denominator_count,
-        coalesce(bit_xor(hash(weak.patient_id)) FILTER (weak.perceived_cause = cause.perceived_cause), 0) AS patient_set
+        coalesce(bit_xor(patient_mark(weak.patient_id)) FILTER (weak.perceived_cause = cause.perceived_cause), 0) AS patient_set
     FROM weak
     CROSS JOIN cause
     GROUP BY ALL
@@ -25,5 +25,5 @@ SELECT
     (patient_count / denominator_count)::DOUBLE AS share_ratio,
     wilson_low(patient_count, denominator_count)::DOUBLE AS low_ratio,
     wilson_high(patient_count, denominator_count)::DOUBLE AS high_ratio,
-    patient_set::UBIGINT AS patient_set
+    patient_set::UHUGEINT AS patient_set
 FROM counted

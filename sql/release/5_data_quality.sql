@@ -109,7 +109,7 @@ SELECT
     cell_key,
     denominator_key,
     cell_count,
-    NULL::UBIGINT AS patient_set,
+    NULL::UHUGEINT AS patient_set,
     part_of,
     NULL AS covers_key,
     unit,

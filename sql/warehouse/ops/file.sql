@@ -28,5 +28,5 @@ CREATE TABLE IF NOT EXISTS ops.file (
     out_of_scope_count BIGINT,
     warned_count BIGINT,
     taken_again_as INTEGER,
-    erased_count BIGINT NOT NULL
+    erased_count BIGINT NOT NULL DEFAULT 0
 )
