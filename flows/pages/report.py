@@ -97,6 +97,7 @@ def to_html(release: Release) -> str:
         when=frame.when,
         suppressed_count=release.suppressed_count,
         figure_count=release.frame.num_rows,
+        earlier_count=frame.earlier_count,
     )
     # A number stays on one line with its percent sign, and with the n it is the value of.
     return re.sub(r"(?<=\d) (?=%)|(?<=\bn) (?== )|(?<=\bn =) (?=\d)", "\u00a0", page)

@@ -23,6 +23,9 @@ class TableCell:
     kind: str = "number"
 
 
+EARLIER = "\u2020"
+
+
 @dataclass(frozen=True)
 class TableRow:
     """One line of a table. A heading spans all columns."""
@@ -141,6 +144,7 @@ class Frame:
     def of(cls, release: Release) -> Frame:
         frame = cls(release, release.frame.to_pylist())
         for row in frame.rows:
+            row["is_earlier"] = row["as_of_at"] != release.as_of_at or row["as_of_batch"] != release.as_of_batch
             cells = frame.by_table.setdefault(row["table_id"], {})
             cells.setdefault((row["value_1"], row["value_2"]), {})[row["statistic"]] = row
         return frame
@@ -154,6 +158,11 @@ class Frame:
 
     def figure(self, name: str, value_1: str, value_2: str | None = None, statistic: str = "count") -> Figures | None:
         return self.table(name).get((value_1, value_2), {}).get(statistic)
+
+    @property
+    def earlier_count(self) -> int:
+        """How many figures are shown as an earlier release showed them."""
+        return sum(row["is_earlier"] for row in self.rows)
 
     @property
     def when(self) -> str:
@@ -179,9 +188,14 @@ def number(row: Figures | None) -> TableCell:
     """A count, with commas; the word for what is hidden; a dash for what there is not."""
     if row is None:
         return TableCell("–", "none")
-    return (
-        TableCell("suppressed", "suppressed") if row["state"] == "suppressed" else TableCell(f"{round(row['value']):,}")
-    )
+    if row["state"] == "suppressed":
+        return TableCell("suppressed", "suppressed")
+    return TableCell(f"{round(row['value']):,}{_dagger(row)}")
+
+
+def _dagger(row: Figures) -> str:
+    """The sign of a figure that is shown as an earlier release showed it."""
+    return EARLIER if row.get("is_earlier") else ""
 
 
 def share(row: Figures | None) -> TableCell:
@@ -193,7 +207,7 @@ def share(row: Figures | None) -> TableCell:
     text = f"{row['value'] * 100:.1f} %"
     if row["low"] is not None:
         text += f" ({row['low'] * 100:.1f}–{row['high'] * 100:.1f})"
-    return TableCell(text)
+    return TableCell(text + _dagger(row))
 
 
 def percent(part: Figures) -> str:
