@@ -141,10 +141,14 @@ class Source(_Part):
         return self
 
     def pattern_for(self, file_name: str) -> FilePattern | None:
-        """The first pattern that the file's name matches, or None: then the file is not one of this source."""
+        """The first pattern that the file's name matches, or None: then the file is not one of this source.
+
+        What packing added to the name is no part of it.
+        """
         from fnmatch import fnmatchcase
 
-        return next((p for p in self.files if fnmatchcase(file_name.lower(), p.match.lower())), None)
+        name = file_name.lower().removesuffix(".gz").removesuffix(".zst")
+        return next((p for p in self.files if fnmatchcase(name, p.match.lower())), None)
 
     def name_says(self, file_name: str) -> str:
         """What the file's name decides beside its bytes: the tables it feeds, when it was exported; empty if nothing."""

@@ -77,12 +77,15 @@ def copy_in(workspace: Workspace, path: Path, source: Source) -> Landed:
     folder = workspace.folder("landing", source.name)
     if path.parent.resolve() == folder.resolve() and not path.is_symlink():
         return Landed(path, source.name)
-    temporary = folder / f".{path.name}.{os.getpid()}.tmp"
+    descriptor, name = tempfile.mkstemp(dir=folder, prefix=".", suffix=".tmp")
+    os.close(descriptor)
+    temporary = Path(name)
     shutil.copyfile(path, temporary)
-    temporary.chmod(0o600)
     target = folder / path.name
     if target.exists() and sha256_of(target) != (digest := sha256_of(temporary)):
-        target = folder / f"{path.stem}-{digest[:8]}{path.suffix}"
+        # A name may be as long as a file system takes; what is added must not make it longer.
+        stem = path.stem.encode()[:200].decode(errors="ignore")
+        target = folder / f"{stem}-{digest[:8]}{path.suffix}"
     temporary.replace(target)
     return Landed(target, source.name, path.name)
 

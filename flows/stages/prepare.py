@@ -99,7 +99,7 @@ def fingerprint(source: Source, tables: Iterable[str]) -> str:
     for table in sorted(tables):
         agreed = contract(table)
         parts.append(repr(agreed))
-        parts += [repr(vocabulary(column)) for column in agreed.columns if column.code_list]
+        parts += [repr(sorted(vocabulary(column).items())) for column in agreed.columns if column.code_list]
     return sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -198,6 +198,10 @@ def _readable(file_name: str, source: Source) -> Iterator[None]:
     except duckdb.ProgrammingError as error:
         fault = str(error).splitlines()[0]
         raise UnreadableError(f"{file_name}: source '{source.name}' does not fit it: {fault}") from error
+    except duckdb.OutOfMemoryException as error:
+        raise TransientError(
+            f"{file_name}: needs more memory than memory_limit in outcomes.toml allows. Raise it, then run the command again."
+        ) from error
     except (duckdb.DataError, duckdb.InvalidInputException) as error:
         raise UnreadableError(f"{file_name}: cannot be read as source '{source.name}' says. Check its YAML.") from error
 
@@ -239,6 +243,10 @@ class _Preparation:
     forgotten: Forgotten
 
     def run(self) -> Prepared:
+        if self.scanned.codec and self.scanned.text_bytes > shutil.disk_usage(self.spool).free // 2:
+            raise TransientError(
+                f"{self.file_name}: unpacks to {self.scanned.text_bytes >> 20:,} MB, more than the disk has room for. Free some, then run the command again."
+            )
         text = reading.utf8_copy(self.path, self.scanned, self.spool / "text")
         layout = self._layout(text)
         read_count, independent_count, doubts = self._parse(text, layout)

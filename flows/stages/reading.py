@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import hashlib
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +24,22 @@ _CHUNK = 1 << 22
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # One character a byte, so that lengths of text are places in the file. Delimiter and quote are ASCII, as is every line break.
 _BYTES = "latin-1"
+# How a file begins that is none of ours to read, and of which kind it is.
+_FOREIGN = {
+    b"PK\x03\x04": "a ZIP archive or a workbook",
+    b"7z\xbc\xaf": "a 7-Zip archive",
+    b"BZh": "a bzip2 archive",
+    b"\xfd7zXZ": "an xz archive",
+    b"PAR1": "a Parquet file",
+    b"%PDF": "a PDF",
+}
+_CODECS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+# No export shrinks like this: what unpacks to so many times its size, and to so much, was made to fill a disk.
+_BOMB_RATIO, _BOMB_BYTES = 500, 1 << 30
 # The longest line DuckDB's reader takes; beyond it the record is refused as a whole.
 MAX_LINE_BYTES = 16 << 20
+# DuckDB keeps a buffer for every column that it reads.
+MAX_COLUMNS = 2000
 
 
 @dataclass(frozen=True)
@@ -40,6 +55,8 @@ class Scan:
     has_lone_returns: bool = False
     has_mixed_breaks: bool = False
     has_quotes_or_blank_lines: bool = True
+    codec: str | None = None
+    text_bytes: int = 0
 
     def count_of_lines(self) -> int | None:
         """The number of records after the header where lines alone tell it: no quotes, no blank lines, one kind of break."""
@@ -72,26 +89,37 @@ class _LineBreaks:
 
 
 def scan(path: Path, source: Source) -> Scan:
-    """Hash the file, count its lines and make sure that it is text.
+    """Hash the file, count the lines of its text and make sure that it is text. What gzip or zstd packed is looked at unpacked.
 
-    Raises UnreadableError if it is empty, binary, or not in the encoding that the source states.
+    Raises UnreadableError if it is empty, binary, cut off, or not in the encoding that the source states.
     """
     stamp = stamp_of(path)
+    codec = _codec_of(path)
+    packed_digest = sha256_of(path) if codec else None
     digest, breaks, size = hashlib.sha256(), _LineBreaks(), 0
     quote, has_quotes_or_blank_lines, seam = source.quote.encode(), False, b"\n"
     # The hash is taken beside all else: it gives the processor free for as long as it takes.
-    with path.open("rb") as file, ThreadPoolExecutor(max_workers=1) as beside:
+    with contextlib.closing(_chunks(path, codec)) as chunks, ThreadPoolExecutor(max_workers=1) as beside:
         hashing: Future[None] | None = None
-        start = file.read(4)
+        first = next(chunks, b"")
+        start = first[:4]
+        if found := next((kind for magic, kind in _FOREIGN.items() if first.startswith(magic)), None):
+            raise UnreadableError(f"{path.name}: {found}, not an export in text. Export it as {source.format.upper()}.")
+        if codec and any(first.startswith(magic) for magic in _CODECS):
+            raise UnreadableError(f"{path.name}: packed twice. Deliver it packed once, or as it is.")
         encoding = "utf-16" if start.startswith(_UTF16) else source.encoding
-        file.seek(0)
         decoder = codecs.getincrementaldecoder(encoding)("strict")
         is_bytewise = not codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
-        while chunk := file.read(_CHUNK):
-            if hashing is not None:
-                hashing.result()
-            hashing = beside.submit(digest.update, chunk)
+        for chunk in itertools.chain([first] if first else [], chunks):
+            if packed_digest is None:
+                if hashing is not None:
+                    hashing.result()
+                hashing = beside.submit(digest.update, chunk)
             size += len(chunk)
+            if codec and size > max(_BOMB_BYTES, _BOMB_RATIO * stamp[0]):
+                raise UnreadableError(
+                    f"{path.name}: unpacks to more than {_BOMB_RATIO} times its size. Deliver what it holds in parts."
+                )
             if not has_quotes_or_blank_lines:
                 ends = seam + chunk[:2]
                 has_quotes_or_blank_lines = (
@@ -110,8 +138,8 @@ def scan(path: Path, source: Source) -> Scan:
         raise UnreadableError(f"{path.name}: empty, not even a header. Export it again.")
     _decoded(decoder, b"", path, encoding, final=True)
     return Scan(
-        sha256=digest.hexdigest(),
-        byte_count=size,
+        sha256=packed_digest or digest.hexdigest(),
+        byte_count=stamp[0] if codec else size,
         line_count=breaks.feeds,
         ends_with_newline=breaks.last in ("\n", "\r", b"\n", b"\r"),
         encoding=encoding,
@@ -119,7 +147,34 @@ def scan(path: Path, source: Source) -> Scan:
         has_lone_returns=breaks.returns > breaks.pairs,
         has_quotes_or_blank_lines=has_quotes_or_blank_lines,
         has_mixed_breaks=breaks.returns > 0 and breaks.feeds > 0 and not breaks.returns == breaks.pairs == breaks.feeds,
+        codec=codec,
+        text_bytes=size,
     )
+
+
+def _codec_of(path: Path) -> str | None:
+    with path.open("rb") as file:
+        start = file.read(4)
+    return next((codec for magic, codec in _CODECS.items() if start.startswith(magic)), None)
+
+
+def _chunks(path: Path, codec: str | None) -> Generator[bytes, None, None]:
+    """The file's bytes in pieces, unpacked if it is packed. Raises UnreadableError if that fails."""
+    if codec is None:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                yield chunk
+        return
+    import pyarrow as pa
+
+    try:
+        with pa.OSFile(str(path)) as packed, pa.CompressedInputStream(packed, codec) as stream:
+            while chunk := stream.read(_CHUNK):
+                yield chunk
+    except OSError as error:
+        raise UnreadableError(
+            f"{path.name}: damaged or cut off: {codec} cannot unpack it. Deliver it again."
+        ) from error
 
 
 def _has_blank_line(chunk: bytes) -> bool:
@@ -151,15 +206,17 @@ def sha256_of(path: Path) -> str:
 
 
 def utf8_copy(path: Path, scanned: Scan, target: Path) -> Path:
-    """The file itself if it is UTF-8 without a mark, else a copy that is: DuckDB reads other encodings wrongly or not at all."""
-    with path.open("rb") as file:
-        has_mark = file.read(3) == codecs.BOM_UTF8
-    if codecs.lookup(scanned.encoding).name == "utf-8" and not has_mark:
-        return path
-    encoding = "utf-8-sig" if has_mark else scanned.encoding
-    with path.open(encoding=encoding, newline="") as text, target.open("w", encoding="utf-8", newline="") as copy:
-        while block := text.read(_CHUNK):
-            copy.write(block)
+    """The file itself if it is plain UTF-8 without a mark, else a copy that is: DuckDB reads other encodings wrongly or not at all."""
+    is_utf8 = codecs.lookup(scanned.encoding).name == "utf-8"
+    if scanned.codec is None and is_utf8:
+        with path.open("rb") as file:
+            if file.read(3) != codecs.BOM_UTF8:
+                return path
+    decoder = codecs.getincrementaldecoder("utf-8-sig" if is_utf8 else scanned.encoding)()
+    with target.open("wb") as copy:
+        for chunk in _chunks(path, scanned.codec):
+            copy.write(decoder.decode(chunk).encode())
+        copy.write(decoder.decode(b"", final=True).encode())
     return target
 
 
@@ -191,6 +248,10 @@ def read_header(path: Path, source: Source) -> list[str]:
         header = next(csv.reader(file, delimiter=source.delimiter, quotechar=source.quote), None)
     if not header:
         raise UnreadableError(f"{path.name}: no header in the first line. The first line must name the columns.")
+    if len(header) > MAX_COLUMNS:
+        raise UnreadableError(
+            f"{path.name}: its first line names {len(header):,} columns; more than {MAX_COLUMNS:,} are not read. Export those that are needed."
+        )
     return header
 
 
@@ -273,8 +334,9 @@ def _count_in_blocks(path: Path, source: Source, column_count: int, block_size: 
         return "skip"
 
     names = [str(place) for place in range(column_count)]
+    # Given the path, PyArrow would take a plain file for a packed one by its name.
     reader = pacsv.open_csv(
-        path,
+        pa.OSFile(str(path)),
         read_options=pacsv.ReadOptions(column_names=names, skip_rows_after_names=1, block_size=block_size),
         parse_options=pacsv.ParseOptions(
             delimiter=source.delimiter,
@@ -298,7 +360,8 @@ def parse(con: duckdb.DuckDBPyConnection, path: Path, source: Source, layout: La
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in layout.names)
     read = (
         f"read_csv({literal(_as_pattern(path))}, auto_detect = false, header = true, delim = {literal(source.delimiter)}, "
-        f"quote = {literal(source.quote)}, escape = {literal(source.quote)}, columns = {{{columns}}}, allow_quoted_nulls = false, "
+        # By its name alone, a plain file would be taken for a packed one.
+        f"compression = 'none', quote = {literal(source.quote)}, escape = {literal(source.quote)}, columns = {{{columns}}}, allow_quoted_nulls = false, "
         f"store_rejects = true, rejects_limit = 0, max_line_size = {MAX_LINE_BYTES}, buffer_size = {2 * MAX_LINE_BYTES}, strict_mode = true)"
     )
     try:

@@ -1,5 +1,10 @@
 """A source's YAML: what it may say, and how a mistake in it is named."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from canonical import prepare, record, spooled, write, write_csv
 
@@ -124,3 +129,22 @@ def test_a_change_of_yaml_or_select_changes_the_fingerprint(own):
     assert own(select=SELECT + " ").fingerprint != first
     assert own(LEAST + COLUMNS + "tolerance: 0.5\n").fingerprint != first
     assert own().fingerprint == first
+
+
+def test_the_fingerprint_of_a_reading_is_the_same_in_another_process():
+    code = (
+        "from flows.stages.prepare import fingerprint; from schemas.contract import TABLES; from schemas.sources import sources; "
+        "print(fingerprint(sources()['canonical'], TABLES))"
+    )
+    seen = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            cwd=Path(__file__).parents[2],
+        ).stdout
+        for seed in "123"
+    }
+    assert len(seen) == 1
