@@ -83,7 +83,7 @@ class Workspace:
     def key(self) -> bytes:
         """The secret that turns source ids into pseudonyms: `OUTCOMES_KEY` (hex), else the file `key`.
 
-        Raises NotFoundError if there is neither, UsageError if it is not at least 32 bytes of hex.
+        Raises NotFoundError if there is neither, UsageError if it is not at least 32 bytes of hex or others may read the file.
         """
         text = os.environ.get(KEY_VARIABLE)
         where = f"the variable {KEY_VARIABLE}"
@@ -91,6 +91,8 @@ class Workspace:
             where = str(self.root / "key")
             try:
                 text = (self.root / "key").read_text(encoding="ascii")
+                if (self.root / "key").stat().st_mode & 0o077:
+                    raise UsageError(f"{where}: others may read the key. Run: chmod 600 {where}")
             except FileNotFoundError as error:
                 raise NotFoundError(
                     f"{where}: the workspace's key is missing. Put it back, or rebuild from archive/ under a new one."

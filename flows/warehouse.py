@@ -32,7 +32,7 @@ def _configuration(settings: Settings) -> _Config:
 @contextlib.contextmanager
 def scratch(settings: Settings, folder: Path, time_zone: str = "UTC") -> Iterator[duckdb.DuckDBPyConnection]:
     """An in-memory connection with the project's macros, which spills into `folder`. It knows no warehouse and no lock."""
-    with duckdb.connect(":memory:", config=_configuration(settings)) as con:
+    with _machine_faults(folder), duckdb.connect(":memory:", config=_configuration(settings)) as con:
         con.execute(f"SET temp_directory = {literal(str(folder / 'spill'))}")
         con.execute("SET preserve_insertion_order = true")
         con.execute(f"SET TimeZone = {literal(time_zone)}")
@@ -116,7 +116,8 @@ def warehouse(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
             f"cp {workspace.snapshot} {workspace.warehouse}"
         )
     remedy = f"Put back the last copy: cp {workspace.snapshot} {workspace.warehouse}"
-    with _opened(workspace.warehouse, _configuration(workspace.settings), remedy) as con:
+    opened = _opened(workspace.warehouse, _configuration(workspace.settings), remedy)
+    with _machine_faults(workspace.root), opened as con:
         workspace.warehouse.chmod(0o600)
         con.execute(f"SET temp_directory = {literal(str(workspace.folder('spool') / 'spill'))}")
         con.execute("SET TimeZone = 'UTC'")
@@ -135,6 +136,18 @@ def warehouse(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
         yield con
 
 
+@contextlib.contextmanager
+def _machine_faults(place: Path) -> Iterator[None]:
+    """What the machine will not do becomes one error: a disk that is full, a folder that may not be written."""
+    try:
+        yield
+    except (duckdb.IOException, duckdb.TransactionException, duckdb.FatalException, duckdb.InternalException) as error:
+        raise PipelineError(
+            f"{place}: DuckDB could not go on: {str(error).splitlines()[0]} Nothing is half done. "
+            "See to the disk and the folder's rights, then run the command again."
+        ) from error
+
+
 def _opened(path: Path, config: _Config, remedy: str, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     try:
         return duckdb.connect(str(path), read_only=read_only, config=config)
@@ -150,7 +163,9 @@ def _has_version(con: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _check_version(con: duckdb.DuckDBPyConnection, path: Path) -> None:
-    (version,) = con.execute("SELECT schema_version FROM ops.version").fetchone() or (None,)
+    (version,) = (
+        con.execute("SELECT schema_version FROM ops.version").fetchone() or (None,) if _has_version(con) else (None,)
+    )
     if version != SCHEMA_VERSION:
         raise PipelineError(
             f"{path}: made by another version of the project (schema {version}, this one reads {SCHEMA_VERSION}). "

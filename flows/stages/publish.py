@@ -22,6 +22,11 @@ def publish(workspace: Workspace, now: datetime, *, copies: int | None = None) -
     The caller holds the writer lock and has closed its connection (closing checkpoints, so the file is whole). The copy is
     made by a child process: closing a descriptor of the live file in this one would drop DuckDB's own lock.
     """
+    if workspace.warehouse.with_name(f"{workspace.warehouse.name}.wal").exists():
+        # The last connection could not write its changes into the file itself; a copy would lack them.
+        raise PipelineError(
+            f"{workspace.warehouse}: what was committed last could not be written into it; is the disk full? Run the command again."
+        )
     folder = workspace.folder("published")
     building = folder / ".outcomes.duckdb"
     # What a killed publish left may be linked to a dated copy: writing into it would change that one too.

@@ -272,7 +272,9 @@ def read_cells(con: duckdb.DuckDBPyConnection) -> list[Cell]:
         for cell in cells:
             group = (cell.table_id, cell.value_1)
             first[group] = min(first.get(group, cell.position), cell.position)
-        found += sorted(cells, key=lambda c: (c.table_id, first[c.table_id, c.value_1], c.value_1, c.position))
+        found += sorted(
+            cells, key=lambda c: (c.table_id, first[c.table_id, c.value_1], c.value_1, c.position, c.cell_key)
+        )
     return found
 
 

@@ -1,0 +1,190 @@
+"""A full disk, folders that may not be written, spools that are gone, a clock that goes back, others at work meanwhile."""
+
+import ctypes
+import os
+import resource
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+import duckdb
+import pytest
+from canonical import record, write, write_csv
+from crash import IS_LONG, copied, deliver, end_state, finished, outcomes, rerun
+from faultlog import tried
+
+INGEST, REPORT = ("ingest",), ("report", "--on", "2025-12-31")
+
+
+@pytest.fixture(scope="module")
+def delivered(tmp_path_factory):
+    return deliver(tmp_path_factory.mktemp("machine") / "delivered")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, delivered):
+    root = copied(delivered, tmp_path_factory.mktemp("machine") / "undisturbed")
+    rerun(root, INGEST)
+    return end_state(root)
+
+
+def is_one_clear_error(code, said):
+    return code in (10, 11, 20, 30) and "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    "kilobytes", [2, 40, 600] if not IS_LONG else [1, 2, 4, 8, 16, 40, 100, 300, 600, 900, 1500, 3000]
+)
+def test_a_disk_that_is_full_stops_the_run_with_one_error_and_loses_nothing(
+    tmp_path, delivered, undisturbed, kilobytes
+):
+    root = copied(delivered, tmp_path / "ws")
+
+    def fill():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1024, kilobytes * 1024))
+
+    code, said = finished(outcomes(root, *INGEST, preexec_fn=fill))
+    tried("full disks")
+    assert is_one_clear_error(code, said), said
+    rerun(root, INGEST)
+    assert end_state(root) == undisturbed
+
+
+def without_privileges():
+    """Root may write anywhere; without these capabilities it is bound like anybody."""
+    prctl, drop_from_bounding_set = ctypes.CDLL(None).prctl, 24
+    for override in (1, 2):
+        prctl(drop_from_bounding_set, override, 0, 0, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="capabilities are Linux's")
+@pytest.mark.parametrize("place", ["landing/canonical", "archive", "spool", "quarantine", "published", "."])
+def test_a_folder_that_may_not_be_written_stops_the_run_with_one_error(tmp_path, delivered, undisturbed, place):
+    root = copied(delivered, tmp_path / "ws")
+    (root / place).chmod(0o500)
+    code, said = finished(outcomes(root, *INGEST, preexec_fn=without_privileges))
+    tried("read-only folders")
+    assert is_one_clear_error(code, said), said
+    (root / place).chmod(0o700)
+    rerun(root, INGEST)
+    assert end_state(root) == undisturbed
+
+
+@pytest.mark.parametrize("damage", ["cut", "deleted", "changed"])
+def test_a_damaged_spool_is_made_anew(tmp_path, delivered, undisturbed, damage):
+    root = copied(delivered, tmp_path / "ws")
+    events = tmp_path / "events"
+    counted = copied(delivered, tmp_path / "counted")
+    finished(outcomes(counted, *INGEST, mode="count", record_to=str(events)))
+    settling = 1 + events.read_text().splitlines().index("flows.pipeline.settle call")
+    code, said = finished(outcomes(root, *INGEST, mode=str(settling)))
+    assert code == -signal.SIGKILL, said
+    spools = list((root / "spool").glob("*/[!.]*/*.parquet"))
+    assert len(spools) > 3
+    for path in spools:
+        content = path.read_bytes()
+        if damage == "deleted":
+            path.unlink()
+        else:
+            path.write_bytes(content[: len(content) // 2] if damage == "cut" else bytes(len(content)))
+        tried("damaged spools")
+    rerun(root, INGEST)
+    assert end_state(root) == undisturbed
+
+
+@pytest.mark.parametrize("gone", ["spool", "quarantine"])
+def test_a_held_file_is_admitted_from_the_archive_if_its_spool_is_gone(tmp_path, delivered, gone):
+    root = copied(delivered, tmp_path / "ws")
+    rerun(root, INGEST)
+    (held,) = [
+        row[0]
+        for row in duckdb.connect(str(root / "published" / "outcomes.duckdb"), read_only=True)
+        .execute("SELECT file_id FROM ops.file WHERE status = 'held'")
+        .fetchall()
+    ]
+    shutil.rmtree(root / gone)
+    (root / gone).mkdir(mode=0o700)
+    code, said = finished(outcomes(root, "batch", "admit", str(held), "--reason", "seen"))
+    assert code == 0, said
+    shutil.rmtree(root / "archive")
+    code, said = finished(outcomes(root, "ingest", "--again", str(held)))
+    assert code == 12
+    assert "archive" in said
+
+
+def test_a_clock_that_goes_back_changes_nothing_but_times(tmp_path, delivered, undisturbed):
+    root = copied(delivered, tmp_path / "ws")
+    rerun(root, INGEST)
+    earlier = {**os.environ, "OUTCOMES_FAULT_CLOCK": "2025-06-01T12:00:00+00:00"}
+    write_csv(root / "landing" / "canonical" / "consent-later.csv", [record("consent", f"l{n}") for n in range(5)])
+    for _ in range(3):
+        code, said = finished(outcomes(root, *INGEST, env=earlier))
+        assert code == 0, said
+    after = end_state(root)
+    assert len(after["ops.batch"]) == len(undisturbed["ops.batch"]) + 1
+    assert len(after["history.consent"]) == len(undisturbed["history.consent"]) + 5
+    assert set(undisturbed["history.patient"]) == set(after["history.patient"])
+
+
+@pytest.fixture
+def slow_copy(tmp_path):
+    """A `cp` that takes its time, before the real one."""
+    folder = tmp_path / "bin"
+    write(folder / "cp", f'#!/bin/sh\ntouch {tmp_path}/copying\nsleep 4\nexec {shutil.which("cp")} "$@"\n')
+    (folder / "cp").chmod(0o755)
+    return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+@pytest.mark.parametrize(("wait", "second"), [(20, 0), (0.5, 20)])
+def test_a_second_run_during_a_publish_waits_or_says_who_works(
+    tmp_path, delivered, undisturbed, slow_copy, wait, second
+):
+    root = copied(delivered, tmp_path / "ws")
+    first = outcomes(root, *INGEST, env=slow_copy)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "copying").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    (root / "outcomes.toml").write_text(f"data_docs = false\nlock_wait_seconds = {wait}\n")
+    write_csv(root / "landing" / "canonical" / "consent-later.csv", [record("consent", "later")])
+    code, said = finished(outcomes(root, *INGEST))
+    tried("runs at once")
+    assert code == second, said
+    if second:
+        assert "outcomes ingest" in said
+        assert str(first.pid) in said
+    assert finished(first)[0] == 11
+    rerun(root, INGEST)
+    after = end_state(root)
+    assert len(after["history.consent"]) == len(undisturbed["history.consent"]) + 1
+
+
+def test_an_analyst_who_reads_all_the_time_is_never_in_the_way(tmp_path, delivered):
+    root = copied(delivered, tmp_path / "ws")
+    rerun(root, INGEST)
+    with duckdb.connect(str(root / "published" / "outcomes.duckdb"), read_only=True) as con:
+        before = con.execute("SELECT count(*) FROM history.consent").fetchone()
+        write_csv(root / "landing" / "canonical" / "consent-later.csv", [record("consent", "later")])
+        rerun(root, INGEST, REPORT)
+        assert con.execute("SELECT count(*) FROM history.consent").fetchone() == before
+    with duckdb.connect(str(root / "published" / "outcomes.duckdb"), read_only=True) as con:
+        assert con.execute("SELECT count(*) FROM history.consent").fetchone() == (before[0] + 1,)
+
+
+def test_everything_that_a_run_writes_is_for_its_owner_alone(tmp_path, delivered):
+    root = copied(delivered, tmp_path / "ws")
+    (root / "outcomes.toml").write_text("data_docs = true\n")
+    rerun(root, INGEST, REPORT)
+    mine = [path for path in root.rglob("*") if not path.is_relative_to(root / "sources")]
+    assert len(mine) > 30
+    assert [str(path) for path in mine if path.stat().st_mode & 0o077] == []
+
+
+def test_a_key_that_others_may_read_is_refused(tmp_path, delivered):
+    root = copied(delivered, tmp_path / "ws")
+    (root / "key").chmod(0o644)
+    code, said = finished(outcomes(root, *INGEST))
+    assert code == 2
+    assert "chmod 600" in said
+    assert Path(root / "key").read_text().strip() not in said
