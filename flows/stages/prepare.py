@@ -112,8 +112,8 @@ def load(spool: Path) -> Prepared | None:
     """The manifest of a spool that is whole, else None."""
     try:
         stored = json.loads((spool / MANIFEST).read_text(encoding="utf-8"))
-        sizes = stored.pop("sizes")
-        if any((spool / name).stat().st_size != size for name, size in sizes.items()):
+        digests = stored.pop("digests")
+        if any(reading.sha256_of(spool / name) != digest for name, digest in digests.items()):
             return None
     except (FileNotFoundError, ValueError, KeyError):
         return None
@@ -182,8 +182,8 @@ def prepare_file(
                 f"{file_name}: changed while it was read. Deliver it under a temporary name and rename it when it is whole."
             )
         shutil.rmtree(building / "spill", ignore_errors=True)
-        sizes = {entry.name: entry.stat().st_size for entry in building.iterdir()}
-        _write(building / MANIFEST, json.dumps({**asdict(prepared), "sizes": sizes}))
+        digests = {entry.name: reading.sha256_of(entry) for entry in building.iterdir()}
+        _write(building / MANIFEST, json.dumps({**asdict(prepared), "digests": digests}))
         _replace(building, spool)
         return prepared
     finally:
