@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 PATIENTS ?= 2000
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test check bench faults lock clean
 
 demo: $(STAMP)  ## a synthetic cohort, ingested and reported on, in the folder $(DEMO)
 	rm -rf $(DEMO)
@@ -22,6 +22,9 @@ check: $(STAMP)  ## format, lint and types
 
 bench: $(STAMP)  ## speed and memory, as ratios against a floor in the same run
 	$(BIN)/python tests/benchmarks/ingest.py
+
+faults: $(STAMP)  ## the long mode of the fault tests: several hundred kills, hostile files; an hour
+	OUTCOMES_FAULTS=long $(BIN)/python -m pytest tests/faults -n auto
 
 lock:  ## pin every dependency anew, with hashes and without hosts
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \

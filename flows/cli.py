@@ -341,7 +341,10 @@ def quarantine_export(
     file_id: FileId,
     to: Annotated[Path, typer.Argument(help="A new CSV file")],
 ) -> None:
-    """Write a file's refused and blanked records as CSV, to be mended where they came from."""
+    """Write a file's refused and blanked records as CSV, to be mended where they came from.
+
+    A text that a spreadsheet would run as a formula gets an apostrophe before it.
+    """
     from flows.status import export_quarantine
 
     count = export_quarantine(_workspace(), file_id, to)

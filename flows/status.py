@@ -11,6 +11,7 @@ import duckdb
 
 from flows.errors import NotFoundError, UsageError
 from flows.settings import Workspace
+from flows.spreadsheet import spreadsheet_text
 from flows.stages import land
 from flows.warehouse import lock_holder, scratch, snapshot
 from schemas.quoting import literal
@@ -245,7 +246,10 @@ def export_quarantine(workspace: Workspace, file_id: int, to: Path) -> int:
     with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([f.name for f in fields(QuarantinedRecord)])
-        writer.writerows(astuple(record) for record in records)
+        writer.writerows(
+            [spreadsheet_text(value) if isinstance(value, str) else value for value in astuple(record)]
+            for record in records
+        )
     return len(records)
 
 

@@ -14,12 +14,11 @@ from flows.pages.quality import data_quality
 from flows.pages.symptoms import symptoms, weakness, who_reports
 from flows.pages.treatments import treatments
 from flows.pages.views import Figures, Frame, day, is_shown, plain
+from flows.spreadsheet import spreadsheet_text
 
 if TYPE_CHECKING:
     from flows.stages.release import Release
 
-# A spreadsheet takes a cell that begins like this for a formula (OWASP, CSV injection).
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 CAVEAT = (
     "Observational, unblinded, self-reported data; not a substitute for randomised trials; "
     "shows association, not effect."
@@ -69,7 +68,7 @@ def _csv_value(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6f}".rstrip("0").rstrip(".")
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
+        return spreadsheet_text(value)
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 

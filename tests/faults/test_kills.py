@@ -49,8 +49,8 @@ def undisturbed(tmp_path_factory, ingested):
 
 
 # Each kill costs two runs of the command. The long mode takes every boundary.
-SHARE = 9 if not IS_LONG else 400
-RANDOM = 4 if not IS_LONG else 120
+SHARE = 8 if not IS_LONG else 400
+RANDOM = 3 if not IS_LONG else 120
 
 
 def numbers(boundaries, part, parts):
