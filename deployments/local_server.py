@@ -47,10 +47,16 @@ def serving(home: Path) -> Iterator[dict[str, str]]:
     variables = environment(home, port)
     log = home / "server.log"
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    log.touch(mode=0o600)
     with log.open("wb") as out:
         # A session of its own: Ctrl-C reaches the command first, which then stops the server in order.
         server = subprocess.Popen(
-            command, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **variables}, start_new_session=True
+            command,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **variables},
+            start_new_session=True,
+            umask=0o077,
         )
     try:
         _wait(server, variables["PREFECT_API_URL"], log)

@@ -127,7 +127,11 @@ def create_workspace(root: Path) -> Workspace:
 
 
 def open_workspace(root: Path) -> Workspace:
-    """The workspace in a folder. Raises NotFoundError if there is none, UsageError if its settings cannot be read."""
+    """The workspace in a folder. Raises NotFoundError if there is none, UsageError if its settings cannot be read.
+
+    From here on whatever this process writes, by whichever library or child, is for its owner's eyes.
+    """
+    os.umask(0o077)
     path = root / SETTINGS_FILE
     if not path.is_file():
         raise NotFoundError(f"{root}: no workspace here (no {SETTINGS_FILE}). Make one: outcomes init {root}")
