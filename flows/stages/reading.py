@@ -104,7 +104,9 @@ def scan(path: Path, source: Source) -> Scan:
         first = next(chunks, b"")
         start = first[:4]
         if found := next((kind for magic, kind in _FOREIGN.items() if first.startswith(magic)), None):
-            raise UnreadableError(f"{path.name}: {found}, not an export in text. Export it as {source.format.upper()}.")
+            raise UnreadableError(
+                f"{path.name}: {found}: a binary file, not an export in text. Export it as {source.format.upper()}."
+            )
         if codec and any(first.startswith(magic) for magic in _CODECS):
             raise UnreadableError(f"{path.name}: packed twice. Deliver it packed once, or as it is.")
         encoding = "utf-16" if start.startswith(_UTF16) else source.encoding

@@ -1,9 +1,12 @@
 """How a delivered text becomes a typed value, and what is said of one that does not."""
 
+import re
 from datetime import UTC, date, datetime
 
 import pytest
 from canonical import CANONICAL, NOW, canonical_with, prepare, quarantined, record, spooled, write_csv
+
+from schemas.contract import contracts
 
 
 @pytest.fixture
@@ -221,10 +224,23 @@ def test_a_tombstone_needs_only_its_id(judge):
     ]
 
 
-def test_separators_in_texts_do_not_make_two_rows_look_alike(judge):
-    texts = ("a|b", "a\\/b", "a\\|b")
-    rows, _ = judge("outcome_assessment", *({"source_patient_id": "p", "instrument_version": text} for text in texts))
-    assert len({row["row_hash"] for row in rows}) == 3
+def test_no_text_column_takes_free_text():
+    """What is no code has a form, so that nobody's words come into the warehouse, nor a separator into the text of a hash."""
+    free = [
+        column
+        for agreed in contracts()
+        for column in agreed.columns
+        if column.sql_type == "VARCHAR" and not column.allowed and not column.code_list
+    ]
+    assert free
+    assert [c.name for c in free if c.pattern is None] == []
+    assert [c.name for c in free for text in ("a|b", "two words", "=1") if re.fullmatch(c.pattern, text)] == []
+
+
+@pytest.mark.parametrize("text", ["a|b", "a\\/b", "feels tired since May"])
+def test_a_version_that_is_none_is_refused(judge, text):
+    _, faults = judge("outcome_assessment", {"source_patient_id": "p", "instrument_version": text})
+    assert [rule for _, rule, _ in faults] == ["instrument_version_malformed"]
 
 
 def test_one_column_of_several_that_are_broken_gives_one_fault_each(judge):
