@@ -222,7 +222,7 @@ def _archive(workspace: Workspace, source: Source, candidate: Candidate, ledger:
     numbers = frozenset(prepared.forgotten_numbers) if prepared else frozenset()
 
     def rewrite(target: Path) -> None:
-        erase.rewrite(candidate.landed.path, source, numbers, target, keep_numbers=True)
+        erase.rewrite(candidate.landed.path, candidate.landed.file_name, source, numbers, target, keep_numbers=True)
 
     land.archive(workspace, candidate.landed, candidate.sha256, candidate.stamp, rewrite if numbers else None)
 

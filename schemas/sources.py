@@ -92,7 +92,10 @@ class Source(_Part):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Also the name of its folders")
     description: str
     files: tuple[FilePattern, ...]
-    format: Literal["csv"] = "csv"
+    format: Literal["csv", "json", "ndjson"] = "csv"
+    records: str | None = Field(
+        default=None, description="Where the objects stand that are records, as in $.entry[*].resource; JSON only"
+    )
     delimiter: str = ","
     quote: str = '"'
     encoding: str = "utf-8"
@@ -130,15 +133,39 @@ class Source(_Part):
                 raise ValueError(f"'{pattern}' is no regular expression: {error}") from error
         if self.exported_at.file_name and re.compile(self.exported_at.file_name).groups != 1:
             raise ValueError("the pattern `exported_at.file_name` must have one group, which is the time")
+        self._json_can_be_read()
         names = [column.raw_name.casefold() for column in self.columns if not column.ignore]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"columns {twice} have a name in `raw` twice")
-        if reserved := {"record_number", "file_row_number"} & set(names):
+        if reserved := {"record_number", "file_row_number", "unknown_members"} & set(names):
             raise ValueError(f"{sorted(reserved)} are names of our own: choose others")
         known = {name for column in self.columns if not column.ignore for name in (column.name, column.rename)}
         if unknown := sorted(set(self.not_mapped) - known):
             raise ValueError(f"`not_mapped` names columns that are not listed in `columns`: {', '.join(unknown)}")
         return self
+
+    def _json_can_be_read(self) -> None:
+        if self.format == "csv":
+            if self.records is not None:
+                raise ValueError("`records` is for JSON: in CSV every line behind the header is one")
+            return
+        if any(column.name is None for column in self.columns):
+            raise ValueError("a member of a JSON object is found by `name`: it has no `position`")
+        if not re.fullmatch(r"\$(\.[\w-]+)*(\[\*\])?(\.[\w-]+)*", self.records or "$"):
+            raise ValueError(
+                f"`records` is no path that is known, as are $, $[*], $.data[*], $.entry[*].resource: {self.records}"
+            )
+        if self.format == "ndjson" and "[*]" in (self.records or ""):
+            raise ValueError("in NDJSON every line is a record: `records` takes no [*]")
+
+    @property
+    def record_path(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The steps from a document to each of its records, `[*]` for the elements of an array; the names from there to its object."""
+        if self.format == "ndjson":
+            return (), tuple((self.records or "$").split(".")[1:])
+        outer, has_array, inner = (self.records or "$[*]").partition("[*]")
+        steps = tuple(outer.split(".")[1:])
+        return (*steps, "[*]") if has_array else steps, tuple(inner.split(".")[1:])
 
     def pattern_for(self, file_name: str) -> FilePattern | None:
         """The first pattern that the file's name matches, or None: then the file is not one of this source.
@@ -150,10 +177,14 @@ class Source(_Part):
         name = file_name.lower().removesuffix(".gz").removesuffix(".zst")
         return next((p for p in self.files if fnmatchcase(name, p.match.lower())), None)
 
+    def tables_of(self, file_name: str) -> tuple[str, ...]:
+        """The tables that a file of this name feeds; none if it is not of this source."""
+        pattern = self.pattern_for(file_name)
+        return pattern.feeds if pattern else ()
+
     def name_says(self, file_name: str) -> str:
         """What the file's name decides beside its bytes: the tables it feeds, when it was exported; empty if nothing."""
-        pattern = self.pattern_for(file_name)
-        feeds = "+".join(pattern.feeds) if pattern and len(self.files) > 1 else ""
+        feeds = "+".join(self.tables_of(file_name)) if len(self.files) > 1 else ""
         return " ".join(filter(None, (feeds, self.stated_export_time(file_name))))
 
     def select(self, table: str) -> str | None:

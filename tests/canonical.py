@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from flows.settings import Workspace
-from flows.stages import reading
+from flows.stages import csv_records, reading
 from flows.stages.admit import Candidate, FileOutcome, admit
 from flows.stages.land import Landed, file_key
 from flows.stages.prepare import prepare_file, quarantine_name
@@ -135,11 +135,11 @@ def records(workspace: Workspace, path: Path, source: Source, columns: list[str]
     folder = workspace.folder("spool", "reading")
     with scratch(workspace.settings, folder) as con:
         text = reading.utf8_copy(path, scanned, folder / "text")
-        even = reading.even_copy(text, scanned, source, folder / "even")
-        layout = reading.match_header(reading.read_header(text, source), source, set(), set(columns), path.name)
-        count = reading.parse(con, even, source, layout, folder / "raw.parquet")
+        even = csv_records.even_copy(text, scanned, source, folder / "even")
+        layout = csv_records.match_header(csv_records.read_header(text, source), source, set(), set(columns), path.name)
+        count = csv_records.parse(con, even, source, layout, folder / "raw.parquet")
         if not scanned.is_plain(count):
-            reading.number_rejects(con, even, source, count)
+            csv_records.number_rejects(con, even, source, count)
         reading.number_records(con, folder / "raw.parquet", layout)
         rows = con.execute(
             f"SELECT record_number, {', '.join(map(quoted, columns))} FROM record ORDER BY record_number"

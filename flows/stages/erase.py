@@ -17,7 +17,7 @@ from flows.errors import UnreadableError
 from flows.settings import Workspace
 from flows.stages import land, reading
 from flows.stages.forgotten import Forgotten, pseudonym, tombstone
-from flows.stages.prepare import prepare_file, quarantine_name
+from flows.stages.prepare import open_records, prepare_file, quarantine_name
 from flows.warehouse import insert_rows, scratch, snapshot, transaction
 from schemas.contract import TABLES
 from schemas.quoting import literal, quoted
@@ -26,7 +26,6 @@ from sql import statement
 
 # Shorter ids stand in other people's records by chance: they are looked for as fields of records only.
 TELLING_BYTES = 6
-_CHUNK = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -173,7 +172,10 @@ def _out_of_file(
             return Erased(path, file_id, frozenset(), is_removed=True)
         numbers = frozenset(prepared.forgotten_numbers)
         if numbers:
-            rewrite(path, who.source, numbers, room / "rewritten", keep_numbers=file_id is not None)
+            rewrite(path, name, who.source, numbers, room / "rewritten", keep_numbers=file_id is not None)
+            if (room / "rewritten").stat().st_size == 0:
+                path.unlink()
+                return Erased(path, file_id, numbers, is_removed=True)
             (room / "rewritten").replace(path)
         return Erased(path, file_id, numbers)
     except UnreadableError:
@@ -188,7 +190,9 @@ def _out_of_file(
         shutil.rmtree(room, ignore_errors=True)
 
 
-def rewrite(path: Path, source: Source, numbers: frozenset[int], target: Path, *, keep_numbers: bool) -> None:
+def rewrite(
+    path: Path, name: str, source: Source, numbers: frozenset[int], target: Path, *, keep_numbers: bool
+) -> None:
     """Write to `target` what is left of a file without the records of these numbers.
 
     With `keep_numbers` blank records stand where they were, or the numbers in the ledger would mean other records.
@@ -196,8 +200,8 @@ def rewrite(path: Path, source: Source, numbers: frozenset[int], target: Path, *
     scanned = reading.scan(path, source)
     copy = target.with_name(".text")
     text = reading.utf8_copy(path, scanned, copy)
-    count = len(reading.read_header(text, source)) if keep_numbers else None
-    reading.write_without(text, scanned, source, numbers, target, column_count=count)
+    records = open_records(text, scanned, source, source.tables_of(name), name)
+    records.write_without(numbers, target, keep_numbers=keep_numbers)
     copy.unlink(missing_ok=True)
 
 
@@ -303,35 +307,19 @@ def _holds(path: Path, who: Person) -> bool:
 
 def _views(path: Path) -> Iterator[Iterable[bytes]]:
     """A file as its bytes and, if these are compressed, as what they hold."""
-    yield _chunks(path)
+    yield reading.chunks(path, None)
+    if codec := reading.codec_of(path):
+        yield _unpacked(path, codec)
     with path.open("rb") as file:
-        start = file.read(4)
-    if start == b"PAR1":
+        is_parquet = file.read(4) == b"PAR1"
+    if is_parquet:
         yield _parquet_texts(path)
-    elif start[:2] == b"\x1f\x8b":
-        yield _unzipped(path)
-    elif start == b"\x28\xb5\x2f\xfd":
-        yield _unzipped(path, "zstd")
 
 
-def _chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            yield chunk
-
-
-def _unzipped(path: Path, codec: str = "gzip") -> Iterator[bytes]:
-    import pyarrow as pa
-
-    with pa.CompressedInputStream(str(path), codec) as stream:
-        while True:
-            try:
-                chunk = stream.read(_CHUNK)
-            except OSError:
-                return
-            if not chunk:
-                return
-            yield chunk
+def _unpacked(path: Path, codec: str) -> Iterator[bytes]:
+    # What follows a fault in it cannot be read by anybody else either.
+    with contextlib.suppress(UnreadableError):
+        yield from reading.chunks(path, codec)
 
 
 def _parquet_texts(path: Path) -> Iterator[bytes]:

@@ -61,7 +61,8 @@ def named_in(texts: Iterable[tuple[int, str]], source: Source, key: bytes, tombs
 
     For records that could not be taken apart: their fields are guessed, by every sign that may end one.
     """
-    ends = re.compile(f"[{re.escape(source.delimiter + source.quote)}\r\n]")
+    signs = re.escape(source.delimiter + source.quote) if source.format == "csv" else r"\"\[\]{},:/\s"
+    ends = re.compile(f"[{signs}\r\n]")
     for number, text in texts:
         fields = {field.strip(" \t\xa0") for field in ends.split(text)} - {""}
         if any(tombstone(key, pseudonym(key, source.name, field)) in tombstones for field in fields):

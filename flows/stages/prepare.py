@@ -11,7 +11,6 @@ import os
 import shutil
 import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from hashlib import sha256
@@ -23,7 +22,9 @@ import duckdb
 from flows.errors import TransientError, UnreadableError
 from flows.settings import Settings
 from flows.stages import reading
+from flows.stages.csv_records import CsvRecords
 from flows.stages.forgotten import NOBODY, Forgotten, named_in, pseudonym, tombstone
+from flows.stages.json_records import MAX_DEPTH, JsonRecords
 from flows.stages.rows import owner_statement, pseudonym_statement, rows_statement, vocabulary
 from flows.warehouse import scratch
 from schemas.contract import Contract, contract, required_names
@@ -40,6 +41,9 @@ _FAULTS = {
     "broken_quotes": "a quoted field does not close",
     "line_too_long": f"the record is longer than {reading.MAX_LINE_BYTES >> 20} MB",
     "unreadable_record": "the record cannot be read",
+    "duplicate_keys": "a name stands twice in an object of the record",
+    "nested_too_deep": f"the record is nested deeper than {MAX_DEPTH} levels",
+    "no_object": "there is no object where the source says that the record stands",
     "feeds_no_table": "the record feeds no table",
 }
 
@@ -248,19 +252,18 @@ class _Preparation:
                 f"{self.file_name}: unpacks to {self.scanned.text_bytes >> 20:,} MB, more than the disk has room for. Free some, then run the command again."
             )
         text = reading.utf8_copy(self.path, self.scanned, self.spool / "text")
-        layout = self._layout(text)
-        read_count, independent_count, doubts = self._parse(text, layout)
+        records = open_records(text, self.scanned, self.source, self.tables, self.file_name)
+        parsed = records.parse(self.con, self.spool)
         exported_at = self._exported_at()
         self._set_variables(exported_at)
-        out_of_scope, forgotten_numbers = self._choose_records(layout, text, read_count)
+        out_of_scope, forgotten_numbers = self._choose_records(records, parsed.read_count)
         results = [result for table in self.tables for result in self._spool_table(contract(table))]
         self._find_strays()
-        is_plain = self.scanned.is_plain(read_count)
-        self._write_quarantine(text, is_plain)
+        self._write_quarantine(records)
         (quarantined,) = self._one("SELECT count(DISTINCT record_number) FROM fault WHERE action = 'refuse'")
         (warned,) = self._one("SELECT count(DISTINCT record_number) FROM warned")
         # Nothing reads the texts again: what is kept of them lies in the archive and in quarantine.
-        for copy in ("text", "even", "raw.parquet"):
+        for copy in ("text", "raw.parquet"):
             (self.spool / copy).unlink(missing_ok=True)
         return Prepared(
             source_system=self.source.name,
@@ -270,51 +273,23 @@ class _Preparation:
             fingerprint=self.fingerprint,
             key_mark=self.key_mark,
             exported_at=exported_at.isoformat() if exported_at else None,
-            read_count=read_count,
-            independent_count=independent_count,
+            read_count=parsed.read_count,
+            independent_count=parsed.independent_count,
             out_of_scope_count=out_of_scope,
             quarantined_count=quarantined,
             warned_count=warned,
             has_faults=self.quarantine.exists(),
             tables={table: self._one(f"SELECT count(*) FROM {quoted(table + '_row')}")[0] for table in self.tables},
             rule_results=results,
-            unknown_columns=[f"number {layout.names.index(f'unknown_{p}') + 1}" for p in self._unknown_places(layout)],
-            holds=doubts,
+            # By their places: a name may be a value that slipped into the header.
+            unknown_columns=[f"number {place}" for place in parsed.unknown],
+            holds=_doubts(parsed),
             forgotten_numbers=forgotten_numbers,
             forgotten_mark=self.forgotten.mark,
         )
 
     def _one(self, query: str) -> tuple[int, ...]:
         return self.con.execute(query).fetchone() or (0,)
-
-    @staticmethod
-    def _unknown_places(layout: reading.Layout) -> list[int]:
-        return [place for place, name in enumerate(layout.names, start=1) if name == f"unknown_{place}"]
-
-    def _layout(self, text: Path) -> reading.Layout:
-        header = reading.read_header(text, self.source)
-        columns = [c for table in self.tables for c in contract(table).delivered_columns]
-        known = {c.delivered_name for c in columns}
-        return reading.match_header(header, self.source, set(required_names(columns)), known, self.file_name)
-
-    def _parse(self, text: Path, layout: reading.Layout) -> tuple[int, int | None, list[str]]:
-        """Both counts of the records, and the doubts about them.
-
-        Where quotes decide what is a record, a second reader runs beside the first; else the lines were counted already.
-        """
-        even = reading.even_copy(text, self.scanned, self.source, self.spool / "even")
-        raw = self.spool / "raw.parquet"
-        independent_count = self.scanned.count_of_lines()
-        if independent_count is not None:
-            read_count = reading.parse(self.con, even, self.source, layout, raw)
-        else:
-            with ThreadPoolExecutor(max_workers=1) as beside:
-                counting = beside.submit(reading.count_independently, even, self.source, len(layout.names))
-                read_count = reading.parse(self.con, even, self.source, layout, raw)
-                independent_count = counting.result()
-        doubts = self._doubts(even, read_count, independent_count)
-        reading.number_records(self.con, raw, layout)
-        return read_count, independent_count, doubts
 
     def _exported_at(self) -> datetime | None:
         stated = self.source.stated_export_time(self.file_name)
@@ -342,7 +317,7 @@ class _Preparation:
         }.items():
             self.con.execute(f"SET VARIABLE {name} = $value", {"value": value})
 
-    def _choose_records(self, layout: reading.Layout, text: Path, read_count: int) -> tuple[int, list[int]]:
+    def _choose_records(self, records: reading.Records, read_count: int) -> tuple[int, list[int]]:
         """View `raw`: the records which the SELECTs see. Table `fault`: what was refused before them.
 
         Returns how many are out of scope, and the numbers of those among them whose patients were forgotten.
@@ -356,7 +331,7 @@ class _Preparation:
         )
         malformed = [
             (name, f"NOT coalesce(regexp_full_match(cleaned({quoted(name)}), {literal(pattern)}), FALSE)")
-            for name, pattern in layout.patterns.items()
+            for name, pattern in records.layout.patterns.items()
         ]
         is_malformed = " OR ".join(test for _, test in malformed) or "FALSE"
         self.con.execute(statement("prepare/raw", out_of_scope=out_of_scope, malformed=is_malformed, forgotten="FALSE"))
@@ -374,14 +349,14 @@ class _Preparation:
             return self._one(f"SELECT count(*) FROM record WHERE {out_of_scope}")[
                 0
             ] if self.source.not_mapped else 0, []
-        numbers = self._forgotten_numbers(layout, text, read_count)
+        numbers = self._forgotten_numbers(records, read_count)
         theirs = "record_number IN (SELECT record_number FROM forgotten_record)"
         self.con.execute(statement("prepare/raw", out_of_scope=out_of_scope, malformed=is_malformed, forgotten=theirs))
         self.con.execute(f"DELETE FROM fault WHERE {theirs}")
         (others,) = self._one(f"SELECT count(*) FROM record WHERE ({out_of_scope}) AND NOT ({theirs})")
         return others + len(numbers), numbers
 
-    def _forgotten_numbers(self, layout: reading.Layout, text: Path, read_count: int) -> list[int]:
+    def _forgotten_numbers(self, records: reading.Records, read_count: int) -> list[int]:
         """Table `forgotten_record`: whichever records belong to people who were forgotten. Returns their numbers."""
         for command in statement("prepare/forgotten").split(";"):
             self.con.execute(command)
@@ -401,18 +376,22 @@ class _Preparation:
             select = self.source.select(table) or "SELECT * FROM raw"
             delivered = [name for name, *_ in self.con.execute(f"DESCRIBE {select}").fetchall()]
             self.con.execute(owner_statement(table, self.source, delivered, select), {"record_ids": record_ids})
-        columns = [quoted(name) for name in layout.names]
+        columns = [quoted(name) for name in records.layout.names]
+        fields = "[" + ", ".join(f"cleaned({column})" for column in columns) + "]"
+        if self.source.format != "csv":
+            # An id may stand anywhere inside a member that is an object or a list.
+            fields = f"list_concat({fields}, regexp_extract_all(concat_ws(' ', {', '.join(columns)}), '[^\"\\[\\]{{}},:/\\s]+'))"
         is_blank = " AND ".join(f"cleaned({column}) IS NULL" for column in columns)
         self.con.execute(
             statement(
                 "prepare/forgotten_record",
-                fields="[" + ", ".join(f"cleaned({column})" for column in columns) + "]",
+                fields=fields,
                 is_blank=is_blank if self.forgotten.has_blanks else "FALSE",
             ),
             {"tombstones": tombstones},
         )
         rejects = [number for (number,) in self.con.execute("SELECT ordinal FROM reject ORDER BY ordinal").fetchall()]
-        originals = ((n, t) for n, _, t in self._originals(text, iter(rejects), self.scanned.is_plain(read_count)))
+        originals = ((n, t) for n, _, t in records.originals(iter(rejects)))
         for number in named_in(originals, self.source, self.key, self.forgotten.tombstones):
             self.con.execute("INSERT INTO forgotten_record VALUES ($number)", {"number": number})
         return [
@@ -426,9 +405,6 @@ class _Preparation:
         return (
             tombstone(self.key, pseudonym(self.key, self.source.name, source_patient_id)) in self.forgotten.tombstones
         )
-
-    def _originals(self, text: Path, numbers: Iterator[int], is_plain: bool) -> Iterator[tuple[int, int, str]]:
-        return reading.original_lines(text, numbers, self.source, is_plain=is_plain)
 
     def _raw_name(self, column: str) -> str:
         found = next((c for c in self.source.columns if column in (c.name, c.rename)), None)
@@ -513,36 +489,19 @@ class _Preparation:
             f"FROM (SELECT record_number FROM raw EXCEPT ({fed}))"
         )
 
-    def _doubts(self, text: Path, read_count: int, independent_count: int | None) -> list[str]:
-        """Why the file as a whole cannot be trusted, whatever its records say. Gives the rejects their right numbers."""
-        doubts = []
-        if read_count != independent_count:
-            second = "no number at all" if independent_count is None else f"{independent_count:,}"
-            doubts.append(
-                f"the counts do not balance: {read_count:,} records were read, an independent count says {second}"
-            )
-        if not self._one("SELECT count(*) FROM reject")[0]:
-            return doubts
-        is_plain = self.scanned.is_plain(read_count)
-        if not is_plain and not reading.number_rejects(self.con, text, self.source, read_count):
-            doubts.append("a quote that is not closed leaves open where its record ends and the next begins")
-        last = self.con.execute("SELECT fault FROM reject WHERE ordinal = $last", {"last": read_count}).fetchone()
-        if last and not self.scanned.ends_with_newline:
-            doubts.append(f"the file ends inside record {read_count:,}: it was probably cut off on its way")
-        elif last and last[0] == "broken_quotes" and not is_plain:
-            doubts.append(
-                f"a quote in record {read_count:,} is not closed before the end of the file: other records may be inside it"
-            )
-        return doubts
-
-    def _write_quarantine(self, text: Path, is_plain: bool) -> None:
+    def _write_quarantine(self, records: reading.Records) -> None:
         """The original text of every record that was refused or had a field blanked, beside the rules it broke."""
+        import pyarrow as pa
+
         (faults,) = self._one("SELECT count(*) FROM fault")
         if not faults:
             self.quarantine.unlink(missing_ok=True)
             return
         originals = self.spool / "originals.parquet"
-        _write_originals(originals, self._originals(text, self._faulty_numbers(), is_plain))
+        schema = pa.schema([("record_number", pa.int64()), ("line", pa.int64()), ("original", pa.string())])
+        with reading.RowFile(originals, schema) as kept:
+            for entry in records.originals(self._faulty_numbers()):
+                kept.add(entry, len(entry[2]))
         building = self.quarantine.with_name(f".{self.spool.name}")
         self.con.execute(
             statement("prepare/quarantine", originals=literal(str(originals)), target=literal(str(building)))
@@ -558,24 +517,24 @@ class _Preparation:
             yield from (number for (number,) in rows)
 
 
-def _write_originals(path: Path, lines: Iterator[tuple[int, int, str]]) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def open_records(
+    text: Path, scanned: reading.Scan, source: Source, tables: Iterable[str], where: str
+) -> reading.Records:
+    """The reader for a file of this source which feeds these tables; `text` is the file as UTF-8.
 
-    schema = pa.schema([("record_number", pa.int64()), ("line", pa.int64()), ("original", pa.string())])
-    with pq.ParquetWriter(path, schema) as writer:
-        batch: list[tuple[int, int, str]] = []
-        for entry in lines:
-            batch.append(entry)
-            if len(batch) >= 10_000:
-                _flush(writer, batch, schema)
-        _flush(writer, batch, schema)
-    path.chmod(0o600)
+    Raises UnreadableError if its header is not one of the source's.
+    """
+    columns = [column for table in tables for column in contract(table).delivered_columns]
+    reader = CsvRecords if source.format == "csv" else JsonRecords
+    known = {column.delivered_name for column in columns}
+    return reader(text, scanned, source, set(required_names(columns)), known, where)
 
 
-def _flush(writer: object, batch: list[tuple[int, int, str]], schema: object) -> None:
-    import pyarrow as pa
-
-    columns = list(zip(*batch, strict=True)) or [(), (), ()]
-    writer.write_table(pa.table([list(c) for c in columns], schema=schema))  # type: ignore[attr-defined]
-    batch.clear()
+def _doubts(parsed: reading.ParsedFile) -> list[str]:
+    if parsed.read_count == parsed.independent_count:
+        return parsed.doubts
+    second = "no number at all" if parsed.independent_count is None else f"{parsed.independent_count:,}"
+    return [
+        f"the counts do not balance: {parsed.read_count:,} records were read, an independent count says {second}",
+        *parsed.doubts,
+    ]

@@ -214,10 +214,10 @@ def test_naming_what_is_no_file_is_one_error(workspace, tmp_path, kind):
 
 @pytest.mark.parametrize("how", ["grows", "vanishes", "is cut"])
 def test_a_file_that_changes_while_it_is_read_waits(workspace, now, monkeypatch, how):
-    from flows.stages import prepare
+    from flows.stages import csv_records
 
     path = write(workspace.folder("landing", "canonical") / "consent.csv", GOOD)
-    parse = prepare.reading.parse
+    parse = csv_records.parse
 
     def change(*arguments):
         if how == "vanishes":
@@ -228,7 +228,7 @@ def test_a_file_that_changes_while_it_is_read_waits(workspace, now, monkeypatch,
                 file.write(LINE) if how == "grows" else file.truncate(200)
         return parse(*arguments)
 
-    monkeypatch.setattr(prepare.reading, "parse", change)
+    monkeypatch.setattr(csv_records, "parse", change)
     tried("files that change")
     (outcome,) = ingest(workspace, now=now).files
     monkeypatch.undo()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from flows.errors import UnreadableError
 from flows.settings import create_workspace
-from flows.stages import reading
+from flows.stages import csv_records, reading
 from schemas.sources import FilePattern, Source, SourceColumn
 
 PLAIN = Source(name="plain", description="any CSV", files=(FilePattern(match="*", feeds=("patient",)),))
@@ -182,7 +182,7 @@ def test_half_a_character_at_the_end_is_refused_in_a_large_file_too(workspace):
 
 
 def header(text: str, required: set[str] = frozenset(), names: str = "a,b") -> reading.Layout:
-    return reading.match_header(next(csv.reader([text])), source(names), required, set(), "export.csv")
+    return csv_records.match_header(next(csv.reader([text])), source(names), required, set(), "export.csv")
 
 
 def test_a_column_that_stands_twice_is_refused():
@@ -203,12 +203,12 @@ def test_a_required_column_that_is_missing_is_named():
         }
     )
     with pytest.raises(UnreadableError, match=r"lacks the required columns a, b. It has a single column"):
-        reading.match_header(["c"], needy, set(), set(), "export.csv")
+        csv_records.match_header(["c"], needy, set(), set(), "export.csv")
 
 
 def test_a_file_without_a_first_line_has_no_header(workspace):
     with pytest.raises(UnreadableError, match="no header in the first line"):
-        reading.read_header(write(workspace.root.parent / "export.csv", "\na,b\n"), PLAIN)
+        csv_records.read_header(write(workspace.root.parent / "export.csv", "\na,b\n"), PLAIN)
 
 
 def test_columns_without_a_name_are_found_by_their_place():
@@ -221,7 +221,7 @@ def test_columns_without_a_name_are_found_by_their_place():
             )
         }
     )
-    layout = reading.match_header(["", "b", ""], by_place, set(), set(), "export.csv")
+    layout = csv_records.match_header(["", "b", ""], by_place, set(), set(), "export.csv")
     assert layout.names == ("id", "b", "ignored_3")
 
 
@@ -326,7 +326,7 @@ def test_numbers_agree_with_python_s_csv_module_whatever_was_rejected_before(wor
 
 def test_both_counts_agree_on_a_file_larger_than_a_block(workspace):
     path = write(workspace.root.parent / "consent.csv", HEADER + "\n" + (GOOD + "\n") * 200_000)
-    assert reading.count_independently(path, CANONICAL, 5) == 200_000
+    assert csv_records.count_independently(path, CANONICAL, 5) == 200_000
 
 
 @pytest.mark.parametrize(
@@ -350,7 +350,7 @@ def test_lines_count_records_only_where_nothing_but_lines_can_be_meant(tmp_path,
     scanned = reading.scan(path, CANONICAL)
     assert scanned.count_of_lines() == count
     if count is not None:
-        assert reading.count_independently(path, CANONICAL, 2) == count
+        assert csv_records.count_independently(path, CANONICAL, 2) == count
 
 
 def test_a_blank_line_at_the_seam_of_two_chunks_is_seen(tmp_path, monkeypatch):
