@@ -13,6 +13,7 @@ import pytest
 from canonical import csv_text, record, write
 from crash import IS_LONG
 from faultlog import tried
+from json_cases import CASES as JSON_CASES
 
 from flows.pipeline import ingest
 from flows.settings import create_workspace, open_workspace
@@ -96,25 +97,30 @@ if IS_LONG:
     ]
 
 
+ALL_CASES = [*((name, "format: csv", *rest) for name, *rest in CASES), *JSON_CASES]
+
+
 @pytest.fixture(scope="module")
 def taken(tmp_path_factory, now):
     """What became of all of them, each under a source of its own so that they do not share records."""
     root = create_workspace(tmp_path_factory.mktemp("hostile") / "ws").root
     (root / "outcomes.toml").write_text("data_docs = false\n")
     workspace = open_workspace(root)
-    for n, (_, content, *_rest) in enumerate(CASES):
+    for n, (_, said, content, *_rest) in enumerate(ALL_CASES):
         source = f"s{n}"
         write(
             root / "sources" / f"{source}.yaml",
-            f"name: {source}\ndescription: x\nfiles: [{{match: '*', feeds: [consent]}}]\n",
+            f"name: {source}\ndescription: x\nfiles: [{{match: '*', feeds: [consent]}}]\n{said}\n",
         )
         write(workspace.folder("landing", source) / "consent.csv", content)
-    tried("hostile files", len(CASES))
+    tried("hostile files", len(ALL_CASES))
     found = {f.source_system: f for f in ingest(workspace, now=now).files}
-    return workspace, {case[0]: found[f"s{n}"] for n, case in enumerate(CASES)}
+    return workspace, {case[0]: found[f"s{n}"] for n, case in enumerate(ALL_CASES)}
 
 
-@pytest.mark.parametrize(("name", "status", "counts"), [(n, s, c) for n, _, s, c in CASES], ids=[c[0] for c in CASES])
+@pytest.mark.parametrize(
+    ("name", "status", "counts"), [(n, s, c) for n, _, _, s, c in ALL_CASES], ids=[c[0] for c in ALL_CASES]
+)
 def test_a_hostile_file_has_its_defined_end(taken, name, status, counts):
     workspace, outcomes = taken
     outcome = outcomes[name]

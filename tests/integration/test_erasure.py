@@ -1,6 +1,7 @@
 """A person who asks to be forgotten leaves every file, comes back by none, and is missed by nobody's numbers."""
 
 import gzip
+import json
 import signal
 import subprocess
 import sys
@@ -233,3 +234,67 @@ def test_an_analyst_reads_on_in_the_compacted_file(workspace, now):
         assert con.execute("SELECT count(comment) FROM duckdb_columns()").fetchone() == comments
         assert con.execute("SELECT count(*) FROM core.consented_patient").fetchone() == (99,)
     assert oct(workspace.warehouse.stat().st_mode & 0o777) == "0o600"
+
+
+JSON_SOURCE = """
+name: {name}
+description: An export in JSON
+files: [{{match: '*', feeds: [symptom_report]}}]
+format: {form}
+columns: [{{name: id, required: true}}, {{name: subject}}, {{name: day}}, {{name: about}}, {{name: text}}]
+"""
+JSON_SELECT = """
+SELECT record_number, id AS source_record_id, subject->>'$.reference' AS source_patient_id, day AS reported_on, 'fatigue' AS symptom_code,
+    text AS severity
+FROM raw
+"""
+
+
+def json_reports(names):
+    """One of each, and of WHO besides: one that the contract refuses, one that no reader takes, and a member of no known name."""
+    made = [{"id": f"r-{n}", "subject": {"reference": n}, "day": "2025-01-02", "text": "1"} for n in names]
+    refused = {"id": CANARY, "subject": {"reference": WHO}, "day": "2025-01-02", "text": CANARY}
+    unowned = {"id": "", "about": [{"who": [WHO]}], "said": CANARY}
+    broken = json.dumps(refused)[:-1] + ', "id": "twice"}'
+    texts = [json.dumps(report) for report in (*made[:50], refused, unowned, *made[50:])]
+    return [*texts[:10], broken, *texts[10:]]
+
+
+@pytest.mark.parametrize("form", ["ndjson", "json", "bundle"])
+@pytest.mark.parametrize("when", ["archived", "landed"])
+def test_json_is_rewritten_without_the_person(workspace, now, form, when):
+    names = people(100)
+    said = JSON_SOURCE.format(name="api", form="ndjson" if form == "ndjson" else "json")
+    said += "records: '$.entry[*].resource'\n" if form == "bundle" else ""
+    write(workspace.root / "sources" / "api.yaml", said)
+    write(workspace.root / "sources" / "api" / "symptom_report.sql", JSON_SELECT)
+    texts = json_reports(names)
+    if form == "bundle":
+        texts = [f'{{"url": "about/{WHO if WHO in text else "others"}", "resource": {text}}}' for text in texts]
+    content = {
+        "ndjson": "".join(f"{text}\n" for text in texts),
+        "json": "[" + ",\n ".join(texts) + "]\n",
+        "bundle": '{"total": 103, "entry": [' + ", ".join(texts) + '], "link": []}',
+    }[form]
+    path = write(workspace.folder("landing", "api") / "reports", content)
+    if when == "archived":
+        assert ingest(workspace, now=now).files[0].status == "admitted"
+        before = query(workspace, "SELECT record_number FROM history.symptom_report ORDER BY ALL")
+        assert left_of(workspace, CANARY)
+    assert forget(workspace, now, "api").is_proved
+    assert left_of(workspace, WHO, CANARY) == []
+    if when == "archived":
+        (again,) = ingest(workspace, now=now, again=1).files
+        counts = again.counts
+        assert (counts["read_count"], counts["out_of_scope_count"], counts["unchanged_count"]) == (103, 4, 99)
+        after = query(workspace, "SELECT record_number FROM history.symptom_report ORDER BY ALL")
+        assert set(after) < set(before)
+        assert len(after) == 99
+    else:
+        assert (
+            [json.loads(text) for text in path.read_text().splitlines()]
+            if form == "ndjson"
+            else json.loads(path.read_text())
+        )
+        (outcome,) = ingest(workspace, now=now).files
+        assert (outcome.counts["read_count"], outcome.counts["admitted_count"]) == (99, 99)
