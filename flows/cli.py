@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO
 
 import typer
 
@@ -103,12 +103,12 @@ def demo(
     _show_files(made.ingest.files)
     _table("Flow runs", ["run", "state", "seconds"], [[r.name, r.state, f"{r.seconds:.1f}"] for r in made.runs])
     root, bin_folder = folder.resolve(), Path(sys.executable).parent
-    print(f"\nreport     {made.report.page}")
+    _print(f"\nreport     {made.report.page}")
     print(
         f'DuckDB     {root / "published" / "outcomes.duckdb"}   ({bin_folder / "outcomes"} --workspace {folder} query "FROM core.patient LIMIT 5")'
     )
     quiet = "DO_NOT_TRACK=1 PREFECT_SERVER_ANALYTICS_ENABLED=false"
-    print(
+    _print(
         f"flow runs  {quiet} PREFECT_HOME={root / 'prefect'} {bin_folder / 'prefect'} server start   (then http://127.0.0.1:4200)"
     )
 
@@ -125,7 +125,7 @@ def check(
     if _Options.json:
         _print_json(verdicts)
     for verdict in verdicts if not _Options.json else []:
-        print(f"{verdict.file_name}: {verdict.sentence}")
+        _print(f"{verdict.file_name}: {verdict.sentence}")
         rows = [[f.rule, f.column or "", f.action, f"{f.record_count:,}", f.lines, f.message] for f in verdict.faults]
         if rows:
             _table(None, ["rule", "column", "action", "records", "lines", "message"], rows)
@@ -159,7 +159,7 @@ def ingest(
     if _Options.json:
         _print_json({**asdict(summary), "exit_code": summary.exit_code})
     elif not summary.files:
-        print("Nothing was pending.")
+        _print("Nothing was pending.")
     else:
         _show_files(summary.files)
     raise typer.Exit(summary.exit_code)
@@ -230,7 +230,7 @@ def status() -> None:
         _print_json(found)
         return
     for line in found.lines():
-        print(line)
+        _print(line)
     if found.files:
         _table(
             "Last files",
@@ -308,7 +308,7 @@ def quarantine_list() -> None:
     if _Options.json:
         _print_json(found)
     elif not found:
-        print("Nothing is in quarantine.")
+        _print("Nothing is in quarantine.")
     else:
         rows = [[str(q.file_id), q.file_name, q.table_name, q.rule, q.action, f"{q.record_count:,}"] for q in found]
         _table(None, ["file id", "file", "table", "rule", "action", "records"], rows)
@@ -331,9 +331,9 @@ def quarantine_show(
         print(
             f"record {record.record_number}, line {record.line or '?'}: {record.rule} ({record.action}): {record.message}"
         )
-        print(f"    {_plain(record.original or '')}")
+        _print(f"    {_plain(record.original or '')}")
     if len(found) > limit:
-        print(f"… and {len(found) - limit:,} more (--limit)")
+        _print(f"… and {len(found) - limit:,} more (--limit)")
 
 
 @quarantine_app.command("export")
@@ -456,7 +456,7 @@ def _show(rows: list[dict[str, Any]], title: str | None = None) -> None:
     elif rows:
         _table(title, list(rows[0]), [["" if v is None else str(v) for v in row.values()] for row in rows])
     else:
-        print("No rows.")
+        _print("No rows.")
 
 
 # A table that needs more than this share over the terminal's width is printed record by record.
@@ -482,7 +482,7 @@ def _table(title: str | None, columns: list[str], rows: list[list[str]]) -> None
     console = Console(width=None if sys.stdout.isatty() else max(needed, 80))
     if needed > console.width * _STILL_READABLE:
         for row in rows:
-            print("\n".join(f"{name:24} {_plain(cell)}" for name, cell in zip(columns, row, strict=True)), end="\n\n")
+            _print("\n".join(f"{name:24} {cell}" for name, cell in zip(columns, row, strict=True)) + "\n")
     else:
         console.print(table)
 
@@ -496,19 +496,26 @@ def _plain(text: str) -> str:
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
+def _print(text: str, file: TextIO | None = None) -> None:
+    """Print lines of ours, in which names of files and texts of records may stand."""
+    print("\n".join(map(_plain, text.split("\n"))), file=file)
+
+
 def _tell(found: Any, sentence: str) -> None:
     if _Options.json:
         _print_json(found)
     else:
-        print(sentence)
+        _print(sentence)
 
 
 def _say(sentence: str) -> None:
-    print(_plain(sentence).replace("\\n", "\n"), file=sys.stderr)
+    _print(sentence, file=sys.stderr)
 
 
 def _print_json(found: Any) -> None:
-    print(json.dumps(_finite(found), default=_jsonable, ensure_ascii=False, indent=2, allow_nan=False))
+    text = json.dumps(_finite(found), default=_jsonable, ensure_ascii=False, indent=2, allow_nan=False)
+    # JSON leaves signs alone that steer a terminal or turn the direction of writing.
+    print("".join(sign if sign.isprintable() or sign == "\n" else json.dumps(sign)[1:-1] for sign in text))
 
 
 def _finite(found: Any) -> Any:

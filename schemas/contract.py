@@ -32,6 +32,9 @@ TABLES = (
     "outcome_assessment",
 )
 EARLIEST_DATE = "1900-01-01"
+# The longest name that an open column takes beside the codes of its list (questionnaires have items of 120 letters): what is
+# longer is a text that somebody wrote.
+MAX_TOKEN_LENGTH = 160
 DEFAULT_TOLERANCE = 0.10
 # The standard's words for two kinds of check, and those of clinical data quality (Kahn et al. 2016, eGEMs 4:1244).
 _DIMENSIONS = {"conformity": "conformance", "accuracy": "plausibility"}
@@ -127,7 +130,11 @@ class Column:
         if self.allowed:
             known = ", ".join(_wording(a) for a in self.allowed)
             yield check("unknown_value", self._unread(name, text), f"must be one of: {known}")
-        elif self.code_list and not self.is_open:
+        elif self.code_list and self.is_open:
+            yield check(
+                "no_code", self._unread(name, text), f"is neither a code nor a word of up to {MAX_TOKEN_LENGTH} letters"
+            )
+        elif self.code_list:
             yield check("unknown_code", self._unread(name, text), f"is not in the code list '{self.code_list}'")
         elif not self.code_list and self.sql_type != "VARCHAR":
             yield check("unreadable", self._unread(name, text), f"is not {_KIND.get(self.item_type, 'readable')}")

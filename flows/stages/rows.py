@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from schemas.contract import Column, Contract, RowCheck, delivered_columns
+from schemas.contract import MAX_TOKEN_LENGTH, Column, Contract, RowCheck, delivered_columns
 from schemas.quoting import literal, quoted
 from schemas.sources import Source
 from sql import statement
@@ -205,8 +205,11 @@ def _one_word(column: Column, text: str, source: Source) -> str:
             f"list_extract({_texts(tokens.values())}, enum_code(TRY_CAST(as_token({text}) AS ENUM({words}))) + 1)"
         )
     if column.is_open:
-        # A token that is only signs (or none of our letters) is kept as it was written.
-        ways.append(f"getvariable('source_system') || ':' || coalesce(nullif(as_token({text}), ''), {text})")
+        # A short word that no list has yet. What is longer is a text that somebody wrote, and belongs in no warehouse.
+        token = f"as_token({text})"
+        ways.append(
+            f"CASE WHEN length({token}) BETWEEN 1 AND {MAX_TOKEN_LENGTH} THEN getvariable('source_system') || ':' || {token} END"
+        )
     word = f"coalesce({', '.join(ways)})"
     if column.item_type == "VARCHAR":
         return word

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from flows.errors import UnreadableError
 from flows.settings import create_workspace
 from flows.stages import csv_records, reading
+from flows.warehouse import scratch
 from schemas.sources import FilePattern, Source, SourceColumn
 
 PLAIN = Source(name="plain", description="any CSV", files=(FilePattern(match="*", feeds=("patient",)),))
@@ -357,3 +358,35 @@ def test_a_blank_line_at_the_seam_of_two_chunks_is_seen(tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "_CHUNK", 8)
     assert reading.scan(write(tmp_path / "x.csv", "a,b\n1,2\n\n3,4\n"), CANONICAL).count_of_lines() is None
     assert reading.scan(write(tmp_path / "y.csv", "a,b\n1,2\n3,4\n"), CANONICAL).count_of_lines() == 2
+
+
+PIECES = st.sampled_from(
+    ["a", "b", ",", ",", "\n", "\n", "\r", "\r\n", '"', '""', '"x,\ny"', "é", " ", ";", "x" * 50, "\ufeff", "\u2028"]
+)
+
+
+@settings(max_examples=250, deadline=None)
+@given(st.lists(PIECES, max_size=40))
+def test_no_content_breaks_the_reader_and_no_record_is_lost_unseen(workspace, pieces):
+    """Whatever stands in a file: refused as a whole, held with a reason, or every record that Python's csv module counts is there."""
+    text = "a,b\n" + "".join(pieces)
+    said = source("a,b")
+    with tempfile.TemporaryDirectory() as folder:
+        path = write(Path(folder) / "export.csv", text)
+        try:
+            scanned = reading.scan(path, said)
+            with scratch(workspace.settings, Path(folder)) as con:
+                found = csv_records.CsvRecords(path, scanned, said, set(), set(), "export.csv")
+                parsed = found.parse(con, Path(folder))
+                (good,) = con.execute("SELECT count(*) FROM record").fetchone()
+                (rejected,) = con.execute("SELECT count(*) FROM reject").fetchone()
+                texts = [original for *_, original in found.originals(iter(range(1, parsed.read_count + 1)))]
+        except UnreadableError:
+            return
+    assert good + rejected == parsed.read_count
+    if parsed.doubts or parsed.read_count != parsed.independent_count:
+        return
+    oracle = [row for row in csv.reader(io.StringIO(text, newline="")) if row][1:]
+    assert parsed.read_count == len(oracle)
+    # And what would be kept as their originals is these records, each by itself.
+    assert [next(csv.reader(io.StringIO(original, newline="")), []) for original in texts] == oracle

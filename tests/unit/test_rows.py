@@ -182,12 +182,33 @@ def test_none_is_a_severity_and_not_a_missing_value(judge):
 
 
 def test_an_unknown_open_word_is_kept_with_its_source(judge):
-    texts = ["Muscle weakness", "Brain zaps!", "???"]
+    texts = ["Muscle weakness", "Brain zaps!", "x" * 160]
     assert values(judge, "symptom_report", "symptom_code", *texts) == [
         "muscle_weakness",
         "canonical:brain_zaps",
-        "canonical:???",
+        "canonical:" + "x" * 160,
     ]
+
+
+def test_a_text_where_a_word_is_asked_for_is_refused(judge):
+    texts = [
+        "???",
+        "x" * 161,
+        "since my neighbour Ann Miller moved away I feel tired in the mornings, mostly, though on Sundays it is better and I can walk as far as the church and back again without my stick",
+    ]
+    rows, faults = judge("symptom_report", *({"symptom_code": text} for text in texts))
+    assert rows == []
+    assert faults == [(n, "symptom_code_no_code", "refuse") for n in (1, 2, 3)]
+
+
+def test_a_month_is_read_where_the_source_says_how_it_is_written(judge):
+    texts = [{"started_on": text} for text in ("Mar 2019", "45672", "2019-03-05")]
+    rows, faults = judge("relapse", *texts)
+    assert faults == [(1, "started_on_unreadable", "refuse"), (2, "started_on_unreadable", "refuse")]
+    (row, _), faults = judge("relapse", *texts, source=canonical_with(date_formats=("%Y-%m-%d", "%b %Y")))
+    assert (row["started_on"], row["started_on_precision"]) == (date(2019, 3, 1), "month")
+    # A spreadsheet's count of days is never guessed to be a date.
+    assert faults == [(2, "started_on_unreadable", "refuse")]
 
 
 def test_one_unknown_word_in_a_closed_list_is_enough(judge):
