@@ -221,6 +221,29 @@ def forget(
 
 
 @app.command()
+def rebuild(folder: Annotated[Path, typer.Argument(help="A new or empty folder")]) -> None:
+    """Make the workspace anew from its archive, in another folder and under a new key: the old one was lost or has leaked."""
+    from flows.errors import HeldError
+    from flows.rebuilding import rebuild as rebuild_workspace
+
+    made = rebuild_workspace(_workspace(), folder, now=_now())
+    if _Options.json:
+        _print_json(made)
+    else:
+        _show_files(made.files)
+        rows = [[table, f"{count:,}", f"{made.after[table]:,}"] for table, count in made.before.items()]
+        _table("Current records", ["table", "before", "now"], rows)
+        _print(
+            f"A workspace in {made.root}. Keep a copy of its key, and delete the old workspace when you trust the new one."
+        )
+    if made.differing:
+        _say(
+            f"outcomes: not all records are back: {', '.join(made.differing)}. See: outcomes --workspace {folder} status"
+        )
+        raise typer.Exit(HeldError.exit_code)
+
+
+@app.command()
 def status() -> None:
     """What arrived, what is held or waits, what was refused, and the last report."""
     from flows.status import read_status

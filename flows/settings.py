@@ -95,7 +95,7 @@ class Workspace:
                     raise UsageError(f"{where}: others may read the key. Run: chmod 600 {where}")
             except FileNotFoundError as error:
                 raise NotFoundError(
-                    f"{where}: the workspace's key is missing. Put it back, or rebuild from archive/ under a new one."
+                    f"{where}: the workspace's key is missing. Put it back, or make the workspace anew under another one: outcomes rebuild FOLDER"
                 ) from error
             except UnicodeDecodeError as error:
                 raise UsageError(f"{where}: the key must be written in hexadecimal digits.") from error
