@@ -52,7 +52,7 @@ def demonstrate(root: Path, patients: int, seed: int, say: Callable[[str], None]
 
         try:
             say("ingest, tracked: land, prepare, gate, admit, publish")
-            ingested = deployed.ingest(workspace.root, reason="demo")
+            ingested = deployed.take(workspace.root, reason="demo")
             say("report, tracked: build, release, pages, publish")
             # The cohort is the same on whatever day it is made, so its report looks at its own last year.
             reported = deployed.report(workspace.root, reason="demo", as_of_at=COHORT_ENDS_AT)

@@ -149,7 +149,7 @@ def ingest(
     if _is_tracked():
         from flows import deployed
 
-        summary = deployed.ingest(workspace.root, [f.resolve() for f in files or ()], source, again, reason="by hand")
+        summary = deployed.take(workspace.root, [f.resolve() for f in files or ()], source, again, reason="by hand")
         deployed.send_rest()
     else:
         from flows import pipeline
@@ -244,11 +244,27 @@ def rebuild(folder: Annotated[Path, typer.Argument(help="A new or empty folder")
 
 
 @app.command()
+def maintain() -> None:
+    """Check the archive against the ledger and give back the free blocks of the warehouse; weekly is enough."""
+    from flows import pipeline
+
+    found = pipeline.maintain(_workspace(), now=_now())
+    _tell(
+        {**asdict(found), "exit_code": found.exit_code},
+        f"{found.checked_count:,} archived files are looked at, {len(found.faults):,} faults. "
+        f"The warehouse has {found.bytes_after >> 20:,} MB, before {found.bytes_before >> 20:,} MB.",
+    )
+    for fault in found.faults:
+        _say(fault)
+    raise typer.Exit(found.exit_code)
+
+
+@app.command()
 def status() -> None:
     """What arrived, what is held or waits, what was refused, and the last report."""
     from flows.status import read_status
 
-    found = read_status(_workspace())
+    found = read_status(_workspace(), _now())
     if _Options.json:
         _print_json(found)
         return

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
+from uuid import UUID
 
 from prefect import flow, task
+from prefect.artifacts import (
+    create_link_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
 from prefect.cache_policies import NO_CACHE
+from prefect.events import emit_event
+from prefect.states import Completed, Failed, State
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import pipeline
 from flows.errors import TransientError
-from flows.settings import open_workspace
+from flows.settings import Workspace, open_workspace
+from flows.stages.admit import FileOutcome
+from flows.status import batch_counts, unreported
+from schemas.events import RESOURCE, BatchAdmitted, Event, FileHeld
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -64,12 +78,20 @@ class TrackedRun:
             ).submit(chunk)
             for chunk in chunks
         ]
+        # An artifact is a call to the server each time: only a run that takes a while shows how far it is.
+        progress = (
+            create_progress_artifact(0.0, key=f"progress-{name}", description=f"{name}: {len(items):,} files")
+            if len(chunks) > self.workers
+            else None
+        )
         results = []
         for future in futures:
             for result in future.result():
                 results.append(result)
                 if done is not None:
                     done(result)
+            if progress is not None:
+                update_progress_artifact(cast("UUID", progress), 100.0 * len(results) / len(items))
         return results
 
 
@@ -86,6 +108,30 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def emit(workspace: Workspace, event: Event) -> None:
+    """Tell the server what happened. Never raises: an event is a hint, and the sweep does without it."""
+    emit_event(
+        event.name,
+        resource={"prefect.resource.id": RESOURCE, "prefect.resource.name": workspace.root.name},
+        payload=event.model_dump(),
+    )
+
+
+def take(
+    workspace: Path,
+    files: list[Path] | None = None,
+    source_name: str | None = None,
+    again: int | None = None,
+    reason: str = "everything pending",
+) -> pipeline.IngestSummary:
+    """The flow `ingest`, called: its summary also where the run ends as held. Raises what the flow raises."""
+    state = ingest(workspace, files, source_name, again, reason, return_state=True)
+    found = state.result(raise_on_failure=False)
+    if isinstance(found, BaseException):
+        raise found
+    return cast("pipeline.IngestSummary", found)
+
+
 @flow(
     name="ingest",
     flow_run_name="ingest: {reason}",
@@ -98,15 +144,77 @@ def ingest(
     source_name: str | None = None,
     again: int | None = None,
     reason: str = "everything pending",
-) -> pipeline.IngestSummary:
-    """Take the named files, or everything that waits in landing, to the published file."""
+) -> State[pipeline.IngestSummary]:
+    """Take the named files, or everything that waits in landing, to the published file.
+
+    Ends as `Held` or `Unreadable`, which is no success, where a file needs somebody's attention.
+    """
     opened = open_workspace(workspace)
     run = TrackedRun(opened.settings.worker_count)
-    return pipeline.ingest(opened, files or (), source_name, now=_now(), again=again, run=run)
+    summary = pipeline.ingest(opened, files or (), source_name, now=_now(), again=again, run=run)
+    new = [file for file in summary.files if file.is_new and file.status != "deferred"]
+    if new:
+        _show_batch(opened, new)
+    wanting = [file for file in new if file.status in ("held", "unreadable")]
+    if wanting:
+        names = sorted({file.source_system for file in wanting})
+        emit(opened, FileHeld(source_names=names, file_ids=[file.file_id for file in wanting]))
+    # Asked of the ledger, not of this run: what an event that was lost should have started is started by the next run.
+    if opened.snapshot.is_file() and (waiting := unreported(opened)).batch_id:
+        emit(opened, BatchAdmitted(**asdict(waiting)))
+    return _state_of(summary, wanting)
+
+
+def _state_of(summary: pipeline.IngestSummary, wanting: list[FileOutcome]) -> State[pipeline.IngestSummary]:
+    if not wanting:
+        taken = Counter(file.status if file.is_new else "known before" for file in summary.files)
+        message = ", ".join(f"{count} {status}" for status, count in sorted(taken.items())) or "nothing was pending"
+        return Completed(data=summary, message=message)
+    ids = ", ".join(str(file.file_id) for file in wanting[:20])
+    name = "Held" if any(file.status == "held" for file in wanting) else "Unreadable"
+    return Failed(
+        data=summary,
+        name=name,
+        message=f"{len(wanting)} of {len(summary.files)} files need a decision: outcomes batch list (ids {ids})",
+    )
+
+
+def _show_batch(workspace: Workspace, new: list[FileOutcome]) -> None:
+    """An artifact a source: what became of its files' records. Names of files and values of records are left out."""
+    counts = batch_counts(workspace, [file.file_id for file in new])
+    for name in sorted({file.source_system for file in new}):
+        files = Counter(file.status for file in new if file.source_system == name)
+        rows = [[f"files {status}", f"{count:,}"] for status, count in sorted(files.items())]
+        rows += [[what.replace("_", " "), f"{count:,}"] for what, count in counts.get(name, [])]
+        create_table_artifact(
+            [{"what": what, "number": number} for what, number in rows],
+            key=f"batch-{name.replace('_', '-')}",
+            description=f"What became of the files and records of source {name}.",
+        )
+    if (docs := workspace.root / "data-docs" / "index.html").is_file():
+        create_link_artifact(docs.as_uri(), f"Data Docs: {docs}", key="data-docs", description="What the audit saw.")
 
 
 @flow(name="report", flow_run_name="report: {reason}", persist_result=False)
 def report(workspace: Path, reason: str = "by hand", as_of_at: datetime | None = None) -> pipeline.ReportSummary:
     """Build the marts, release what may leave and write the pages, as of an instant or of now."""
     opened = open_workspace(workspace)
-    return pipeline.report(opened, now=_now(), as_of_at=as_of_at, run=TrackedRun(opened.settings.worker_count))
+    run = TrackedRun(opened.settings.worker_count)
+    summary = pipeline.report(opened, now=_now(), as_of_at=as_of_at, run=run)
+    create_link_artifact(
+        summary.page.as_uri(),
+        f"Report {summary.release_id}: {summary.page}",
+        key="report",
+        description=f"As of batch {summary.as_of_batch} at {summary.as_of_at:%Y-%m-%d %H:%M} UTC.",
+    )
+    return summary
+
+
+@flow(name="maintain", flow_run_name="maintain: {reason}", persist_result=False)
+def maintain(workspace: Path, reason: str = "by hand") -> State[pipeline.Maintenance]:
+    """Check the archive against the ledger and give back the free blocks of the warehouse."""
+    opened = open_workspace(workspace)
+    found = pipeline.maintain(opened, now=_now(), run=TrackedRun(opened.settings.worker_count))
+    if found.faults:
+        return Failed(data=found, name="Faulty", message=" ".join(found.faults[:5]))
+    return Completed(data=found, message=f"{found.checked_count:,} archived files are whole")

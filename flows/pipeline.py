@@ -13,7 +13,15 @@ from typing import Any, Protocol, TypeVar
 
 import duckdb
 
-from flows.errors import HeldError, NotFoundError, PipelineError, TransientError, UnreadableError, UsageError
+from flows.errors import (
+    BrokenIdentityError,
+    HeldError,
+    NotFoundError,
+    PipelineError,
+    TransientError,
+    UnreadableError,
+    UsageError,
+)
 from flows.settings import Workspace
 from flows.stages import build, erase, gate, land, publish, reading
 from flows.stages import release as release_stage
@@ -23,6 +31,7 @@ from flows.stages.prepare import prepare_file, quarantine_name
 from flows.stages.release import Release
 from flows.warehouse import snapshot, warehouse, writing
 from schemas.sources import Source
+from sql import statement
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -367,6 +376,60 @@ def write_pages(workspace: Workspace, release: Release) -> Path:
     building.rename(workspace.report)
     shutil.rmtree(old, ignore_errors=True)
     return workspace.report / page.name
+
+
+@dataclass(frozen=True)
+class Maintenance:
+    """What upkeep did, and the faults it found: each a sentence with what to do."""
+
+    bytes_before: int
+    bytes_after: int
+    checked_count: int
+    faults: list[str]
+
+    @property
+    def exit_code(self) -> int:
+        return BrokenIdentityError.exit_code if self.faults else 0
+
+
+def maintain(workspace: Workspace, *, now: datetime, run: Run = PLAIN) -> Maintenance:
+    """Check that ledger and archive agree, write the warehouse anew without its free blocks, and publish it.
+
+    Raises NotFoundError if nothing was published yet.
+    """
+    with snapshot(workspace) as con:
+        kept = con.execute(statement("status/archived")).fetchall()
+        unbalanced = con.execute(statement("status/unbalanced")).fetchall()
+    faults = [f"file {file_id}: its records do not add up. Run: outcomes status" for (file_id,) in unbalanced]
+
+    def verify(row: tuple[str, str, int]) -> str | None:
+        return _archive_fault(workspace, *row)
+
+    checked = run.map(verify, kept)
+    faults += [fault for fault in checked if fault is not None]
+    with writing(workspace, "outcomes maintain"):
+        before = workspace.warehouse.stat().st_size
+        erase.compact(workspace)
+        publish.publish(workspace, now)
+        land.sweep(workspace)
+        after = workspace.warehouse.stat().st_size
+    return Maintenance(before, after, len(kept), faults)
+
+
+def _archive_fault(workspace: Workspace, source_name: str, digest: str, file_id: int) -> str | None:
+    path = land.archived(workspace, source_name, digest)
+    if not path.is_file():
+        return f"file {file_id}: {path} is missing. Put it back from a copy; until then the file cannot be taken again."
+    if reading.sha256_of(path) != digest and not _is_erased(workspace, file_id):
+        return f"file {file_id}: {path} has other bytes than were delivered. Put it back from a copy."
+    return None
+
+
+def _is_erased(workspace: Workspace, file_id: int) -> bool:
+    """Whether an erasure took records out of the file since we asked."""
+    with snapshot(workspace) as con:
+        found = con.execute("SELECT erased_count > 0 FROM ops.file WHERE file_id = $id", {"id": file_id}).fetchone()
+    return bool(found and found[0])
 
 
 def _ledger(workspace: Workspace) -> Ledger:

@@ -44,6 +44,15 @@ class OpenToken:
 
 
 @dataclass(frozen=True)
+class LateSource:
+    """A source that has delivered nothing for longer than its rhythm."""
+
+    source_name: str
+    rhythm: str
+    hours_since: int
+
+
+@dataclass(frozen=True)
 class ReleaseLine:
     """A report that was drafted."""
 
@@ -68,6 +77,7 @@ class Status:
     open_tokens: list[OpenToken] = field(default_factory=list)
     release: ReleaseLine | None = None
     strays: list[str] = field(default_factory=list)
+    late: list[LateSource] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         """The status in sentences."""
@@ -84,6 +94,10 @@ class Status:
             return [*found, "published  nothing yet. Run: outcomes ingest"]
         counts = ", ".join(f"{count:,} {status}" for status, count in self.file_counts.items()) or "none"
         found.append(f"files      {counts}, in {_counted(self.batch_count, 'batch', 'batches')}")
+        found += [
+            f"late       {late.source_name}: its last file came {late.hours_since:,} hours ago, its rhythm is {late.rhythm}"
+            for late in self.late
+        ]
         if self.waiting_count:
             found.append(
                 f"waiting    {_counted(self.waiting_count, 'record')} whose patient or episode has not come yet (ops.waiting)"
@@ -119,8 +133,8 @@ def _counted(number: int, thing: str, things: str = "") -> str:
     return f"{number:,} {thing if number == 1 else things or thing + 's'}"
 
 
-def read_status(workspace: Workspace) -> Status:
-    """Where the workspace stands, without opening the live file."""
+def read_status(workspace: Workspace, now: datetime) -> Status:
+    """Where the workspace stands at an instant, without opening the live file."""
     landing = workspace.root / "landing"
     known = land.known_sources(workspace.root / "sources")
     pending = len(land.pending(workspace, known))
@@ -158,7 +172,48 @@ def read_status(workspace: Workspace) -> Status:
         tokens,
         ReleaseLine(*last) if last else None,
         strays,
+        late_sources(workspace, now),
     )
+
+
+def late_sources(workspace: Workspace, now: datetime) -> list[LateSource]:
+    """The sources that have delivered before, and by their stated rhythm should have again."""
+    if not workspace.snapshot.is_file():
+        return []
+    known = land.known_sources(workspace.root / "sources")
+    with snapshot(workspace) as con:
+        since = dict(con.execute(statement("status/last_deliveries"), {"now": now}).fetchall())
+    return [
+        LateSource(name, source.rhythm, since[name])
+        for name, source in sorted(known.items())
+        if source.rhythm is not None and source.rhythm_hours is not None and since.get(name, 0) > source.rhythm_hours
+    ]
+
+
+@dataclass(frozen=True)
+class Unreported:
+    """What was admitted after the last report; `batch_id` is 0 if there is nothing."""
+
+    source_names: list[str]
+    file_count: int
+    batch_id: int
+
+
+def unreported(workspace: Workspace) -> Unreported:
+    """What no report has seen yet."""
+    with snapshot(workspace) as con:
+        names, file_count, batch_id = con.execute(statement("status/unreported")).fetchone() or ([], 0, 0)
+    return Unreported(sorted(names or []), file_count, batch_id)
+
+
+def batch_counts(workspace: Workspace, file_ids: list[int]) -> dict[str, list[tuple[str, int]]]:
+    """By source: what became of the records of these files, and how many broke which rule."""
+    with snapshot(workspace) as con:
+        rows = con.execute(statement("status/batch_counts"), {"file_ids": file_ids}).fetchall()
+    found: dict[str, list[tuple[str, int]]] = {}
+    for name, _, what, count in rows:
+        found.setdefault(name, []).append((what, count))
+    return found
 
 
 def run_query(workspace: Workspace, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:

@@ -108,7 +108,9 @@ class Source(_Part):
     patient: PatientIs = PatientIs(column="source_patient_id")
     exported_at: ExportedAt = ExportedAt()
     consent: ConsentBasis | None = None
-    rhythm: str | None = None
+    rhythm: str | None = Field(
+        default=None, pattern=r"^[1-9]\d{0,3} (hour|day|week)s?$", description="How often it delivers, as in `7 days`"
+    )
     tolerance: float | None = Field(default=None, ge=0, le=1)
     not_mapped: dict[str, tuple[str, ...]] = {}
     snapshot: Literal["full", "partial"] = "partial"
@@ -166,6 +168,14 @@ class Source(_Part):
         outer, has_array, inner = (self.records or "$[*]").partition("[*]")
         steps = tuple(outer.split(".")[1:])
         return (*steps, "[*]") if has_array else steps, tuple(inner.split(".")[1:])
+
+    @property
+    def rhythm_hours(self) -> int | None:
+        """The hours between two deliveries, at most; None if the source promises nothing."""
+        if self.rhythm is None:
+            return None
+        number, unit = self.rhythm.removesuffix("s").split()
+        return int(number) * {"hour": 1, "day": 24, "week": 168}[unit]
 
     def pattern_for(self, file_name: str) -> FilePattern | None:
         """The first pattern that the file's name matches, or None: then the file is not one of this source.

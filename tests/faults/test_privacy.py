@@ -60,10 +60,10 @@ loud = {name: value for name, value in os.environ.items() if name.startswith("PR
 with serving(root / "prefect") as variables:
     os.environ.update(variables | loud)
     from flows import deployed
-    print(deployed.ingest(root, reason="canaries"))
+    print(deployed.take(root, reason="canaries"))
     print(deployed.report(root, reason="canaries"))
     try:
-        deployed.ingest(root, [root / "nowhere.csv"], reason="an error on purpose")
+        deployed.take(root, [root / "nowhere.csv"], reason="an error on purpose")
     except Exception:
         logging.exception("as meant")
     deployed.send_rest()

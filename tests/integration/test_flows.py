@@ -48,7 +48,7 @@ def test_an_ingest_is_one_flow_run_whose_tasks_are_the_stages(deployed, tmp_path
     workspace = create_workspace(tmp_path / "ws")
     for name in "abc":
         consents(workspace.folder("landing", "canonical"), name, 5)
-    summary = deployed.ingest(workspace.root, reason="three files")
+    summary = deployed.take(workspace.root, reason="three files")
     assert [f.counts["admitted_count"] for f in summary.files] == [5, 5, 5]
     assert ("ingest: three files", "Completed") in runs("flow")
     assert [
