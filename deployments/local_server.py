@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import socket
@@ -17,6 +18,9 @@ from pathlib import Path
 from flows.errors import TransientError
 
 _START_SECONDS = 120
+POOL = "outcomes"
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
 # Loopback only, no telemetry, no advertisement, no server of Prefect's own making when none is configured.
 QUIET = {
     "DO_NOT_TRACK": "1",
@@ -31,9 +35,60 @@ QUIET = {
 }
 
 
-def environment(home: Path, port: int) -> dict[str, str]:
+# For a server and a worker that stay: runs start within seconds, a dead one is noticed by its heartbeats, old ones go.
+STANDING = {
+    "PREFECT_WORKER_QUERY_SECONDS": "1",
+    "PREFECT_RUNNER_POLL_FREQUENCY": "2",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+}
+
+
+def environment(home: Path, port: int, host: str = "127.0.0.1") -> dict[str, str]:
     """The variables under which a process uses the server at that port, with its files in `home`."""
-    return {**QUIET, "PREFECT_HOME": str(home), "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
+    # A server that listens everywhere is called at this machine's own address.
+    called = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104
+    return {**QUIET, "PREFECT_HOME": str(home), "PREFECT_API_URL": f"http://{called}:{port}/api"}
+
+
+def server_command(host: str, port: int) -> list[str]:
+    return [sys.executable, "-m", "prefect", "server", "start", "--host", host, "--port", str(port)]
+
+
+def start(command: list[str], variables: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """Start a process of ours whose output goes to the end of a log.
+
+    A session of its own: Ctrl-C reaches the command first, which then stops its parts in order. On Linux it ends with the
+    command, should that be killed.
+    """
+    log.touch(mode=0o600)
+    with log.open("ab") as out:
+        return subprocess.Popen(
+            command,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **variables},
+            start_new_session=True,
+            umask=0o077,
+            # One system call, and no thread of ours runs yet.
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+        )
+
+
+def _end_with_parent() -> None:
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def stop(process: subprocess.Popen[bytes], seconds: float = 20) -> None:
+    """Ask a process to end, and insist if it does not."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 @contextlib.contextmanager
@@ -46,37 +101,28 @@ def serving(home: Path) -> Iterator[dict[str, str]]:
     port = _free_port()
     variables = environment(home, port)
     log = home / "server.log"
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    log.touch(mode=0o600)
-    with log.open("wb") as out:
-        # A session of its own: Ctrl-C reaches the command first, which then stops the server in order.
-        server = subprocess.Popen(
-            command,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **variables},
-            start_new_session=True,
-            umask=0o077,
-        )
+    server = start(server_command("127.0.0.1", port), variables, log)
     try:
-        _wait(server, variables["PREFECT_API_URL"], log)
+        wait_until_healthy(server, variables["PREFECT_API_URL"], log)
         yield variables
     finally:
-        server.send_signal(signal.SIGTERM)
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+        stop(server)
 
 
-def _wait(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
+def is_healthy(url: str) -> bool:
+    """Whether a Prefect server answers there."""
+    with contextlib.suppress(urllib.error.URLError, OSError, ValueError):
+        with urllib.request.urlopen(f"{url}/health", timeout=2) as answer:  # noqa: S310  our own server's address
+            return bool(answer.status == 200)
+    return False
+
+
+def wait_until_healthy(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    """Raises TransientError with the end of its log if it does not answer in time, or ends."""
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and server.poll() is None:
-        with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
-            with urllib.request.urlopen(f"{url}/health", timeout=2) as answer:  # noqa: S310  our own server's address
-                if answer.status == 200:
-                    return
+        if is_healthy(url):
+            return
         time.sleep(0.2)
     end = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
     raise TransientError(f"the Prefect server did not answer within {_START_SECONDS} s. The end of {log}:\n{end}")

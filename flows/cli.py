@@ -244,6 +244,20 @@ def rebuild(folder: Annotated[Path, typer.Argument(help="A new or empty folder")
 
 
 @app.command()
+def up() -> None:
+    """Run server, worker, watcher and schedules on this machine until Ctrl-C: what lands is taken and reported on."""
+    from deployments.up import Up
+
+    workspace = _workspace()
+
+    def say(part: str, sentence: str) -> None:
+        _print(f"{_now():%H:%M:%S}  {part:<13}{sentence}")
+        sys.stdout.flush()
+
+    Up(workspace, say).run()
+
+
+@app.command()
 def maintain() -> None:
     """Check the archive against the ledger and give back the free blocks of the warehouse; weekly is enough."""
     from flows import pipeline

@@ -18,16 +18,18 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 from prefect.cache_policies import NO_CACHE
-from prefect.events import emit_event
+from prefect.logging import get_run_logger
+from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Failed, State
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import pipeline
+from flows.announcing import announce
 from flows.errors import TransientError
 from flows.settings import Workspace, open_workspace
 from flows.stages.admit import FileOutcome
 from flows.status import batch_counts, unreported
-from schemas.events import RESOURCE, BatchAdmitted, Event, FileHeld
+from schemas.events import BatchAdmitted, Event, FileHeld
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -108,13 +110,10 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def emit(workspace: Workspace, event: Event) -> None:
-    """Tell the server what happened. Never raises: an event is a hint, and the sweep does without it."""
-    emit_event(
-        event.name,
-        resource={"prefect.resource.id": RESOURCE, "prefect.resource.name": workspace.root.name},
-        payload=event.model_dump(),
-    )
+def _announce(workspace: Workspace, event: Event) -> None:
+    # The flow's logs say that it was lost; the next run makes good what it should have started.
+    if not announce(str(PREFECT_API_URL.value() or ""), workspace.root.name, event):
+        get_run_logger().warning("The event %s did not reach the server.", event.name)
 
 
 def take(
@@ -158,10 +157,10 @@ def ingest(
     wanting = [file for file in new if file.status in ("held", "unreadable")]
     if wanting:
         names = sorted({file.source_system for file in wanting})
-        emit(opened, FileHeld(source_names=names, file_ids=[file.file_id for file in wanting]))
+        _announce(opened, FileHeld(source_names=names, file_ids=[file.file_id for file in wanting]))
     # Asked of the ledger, not of this run: what an event that was lost should have started is started by the next run.
     if opened.snapshot.is_file() and (waiting := unreported(opened)).batch_id:
-        emit(opened, BatchAdmitted(**asdict(waiting)))
+        _announce(opened, BatchAdmitted(**asdict(waiting)))
     return _state_of(summary, wanting)
 
 

@@ -25,6 +25,10 @@ _FIRST_SETTINGS = """\
 # minimum_free_bytes = 500000000
 # minimum_cell = 11             # released counts below it are suppressed
 # data_docs = true              # write what the audit saw as pages in data-docs/
+# server_host = "127.0.0.1"     # where `outcomes up` serves Prefect; others reach it only if this says so
+# server_port = 4200
+# server_database = ""          # of Prefect, as in "postgresql+asyncpg://prefect@localhost/prefect"; SQLite if empty
+# notify_url = ""               # told of held files, late sources and failures by a POST; nobody is if empty
 """
 
 
@@ -39,6 +43,10 @@ class Settings:
     minimum_free_bytes: int = 500_000_000
     minimum_cell: int = 11
     data_docs: bool = True
+    server_host: str = "127.0.0.1"
+    server_port: int = 4200
+    server_database: str = ""
+    notify_url: str = ""
 
     @property
     def worker_count(self) -> int:

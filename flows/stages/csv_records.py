@@ -20,6 +20,8 @@ from schemas.sources import Source, SourceColumn
 from sql import statement
 
 _CHUNK = 1 << 22
+# A line longer than this holds the file, as then the counts of records differ.
+_MAX_BUFFER_BYTES = 512 << 20
 # One character a byte, so that lengths of text are places in the file. Delimiter and quote are ASCII, as is every line break.
 _BYTES = "latin-1"
 
@@ -44,11 +46,11 @@ class CsvRecords:
         raw = folder / "raw.parquet"
         independent_count = self._scanned.count_of_lines()
         if independent_count is not None:
-            read_count = parse(con, even, self._source, self.layout, raw)
+            read_count = parse(con, even, self._source, self.layout, raw, self._scanned.longest_line)
         else:
             with ThreadPoolExecutor(max_workers=1) as beside:
                 counting = beside.submit(count_independently, even, self._source, len(self.layout.names))
-                read_count = parse(con, even, self._source, self.layout, raw)
+                read_count = parse(con, even, self._source, self.layout, raw, self._scanned.longest_line)
                 independent_count = counting.result()
         self._is_plain = self._scanned.is_plain(read_count)
         doubts = self._doubts(con, even, read_count)
@@ -222,18 +224,22 @@ def _count_in_blocks(path: Path, source: Source, column_count: int, block_size: 
     return good + next(invalid)
 
 
-def parse(con: duckdb.DuckDBPyConnection, path: Path, source: Source, layout: Layout, target: Path) -> int:
+def parse(
+    con: duckdb.DuckDBPyConnection, path: Path, source: Source, layout: Layout, target: Path, longest_line: int = 0
+) -> int:
     """Write the records to `target`, all text, and those that are no record of this shape to table `reject`.
 
     Returns the number of records read, good and rejected. `reject` has ordinal (of the record, from 1), start and fault;
     the ordinals hold for a plain file, for others `number_rejects` puts them right. Raises UnreadableError if the reader gives up.
     """
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in layout.names)
+    # A line that does not fit into the reader's buffer would be left out without a word. The last few bytes are its break.
+    buffer_bytes = max(2 * MAX_LINE_BYTES, min(longest_line + (1 << 20), _MAX_BUFFER_BYTES))
     read = (
         f"read_csv({literal(as_pattern(path))}, auto_detect = false, header = true, delim = {literal(source.delimiter)}, "
         # By its name alone, a plain file would be taken for a packed one.
         f"compression = 'none', quote = {literal(source.quote)}, escape = {literal(source.quote)}, columns = {{{columns}}}, allow_quoted_nulls = false, "
-        f"store_rejects = true, rejects_limit = 0, max_line_size = {MAX_LINE_BYTES}, buffer_size = {2 * MAX_LINE_BYTES}, strict_mode = true)"
+        f"store_rejects = true, rejects_limit = 0, max_line_size = {MAX_LINE_BYTES}, buffer_size = {buffer_bytes}, strict_mode = true)"
     )
     try:
         (good,) = con.execute(f"COPY (SELECT * FROM {read}) TO {literal(str(target))} (FORMAT parquet)").fetchone() or (

@@ -53,6 +53,7 @@ class Scan:
     ends_with_newline: bool
     encoding: str
     stamp: tuple[int, int, int]
+    longest_line: int = 0
     has_lone_returns: bool = False
     has_mixed_breaks: bool = False
     has_quotes_or_blank_lines: bool = True
@@ -71,10 +72,14 @@ class Scan:
 
 
 class _LineBreaks:
-    """Counts of the line breaks in a text that comes in pieces, be they bytes or characters."""
+    """Counts of the line breaks in a text that comes in pieces, be they bytes or characters.
+
+    `longest` is the length of the longest line that began in one piece and ended in another: all others are shorter than a piece.
+    """
 
     def __init__(self) -> None:
         self.feeds = self.returns = self.pairs = 0
+        self.longest = self._open = 0
         self.last: str | bytes = ""
 
     def add(self, piece: bytes | str) -> None:
@@ -85,6 +90,11 @@ class _LineBreaks:
         if carriage in piece:  # type: ignore[operator]  # most files have none, and to look is faster than to count
             self.returns += piece.count(carriage)  # type: ignore[arg-type]
             self.pairs += piece.count(pair)  # type: ignore[arg-type]
+        ends = [end for end in (piece.find(feed), piece.find(carriage)) if end >= 0]  # type: ignore[arg-type]
+        self.longest = max(self.longest, self._open + min(ends, default=len(piece)))
+        # To look from the end is quick only where there is something to find.
+        last = max(piece.rfind(feed), piece.rfind(carriage) if self.returns else -1)  # type: ignore[arg-type]
+        self._open = len(piece) - last - 1 if ends else self._open + len(piece)
         self.pairs += self.last == carriage and piece[:1] == feed
         self.last = piece[-1:]
 
@@ -147,6 +157,8 @@ def scan(path: Path, source: Source) -> Scan:
         ends_with_newline=breaks.last in ("\n", "\r", b"\n", b"\r"),
         encoding=encoding,
         stamp=stamp,
+        # A character has up to four bytes.
+        longest_line=breaks.longest * (1 if is_bytewise else 4),
         has_lone_returns=breaks.returns > breaks.pairs,
         has_quotes_or_blank_lines=has_quotes_or_blank_lines,
         has_mixed_breaks=breaks.returns > 0 and breaks.feeds > 0 and not breaks.returns == breaks.pairs == breaks.feeds,

@@ -58,6 +58,7 @@ CASES = [
     ("no-line-break-at-the-end", GOOD.removesuffix("\n"), "admitted", (40, 40, 0)),
     ("quote-inside", GOOD + LINE.replace("patient c0", 'pat"ient'), "admitted", None),
     ("line-of-17-mb", GOOD + LINE.strip() + "y" * (17 << 20) + "\n", "admitted", (41, 40, 1)),
+    ("line-of-40-mb-in-the-middle", HEADER + LINE.strip() + "y" * (40 << 20) + "\n" + "".join(LINES), "admitted", (41, 40, 1)),
     ("10000-columns", WIDE + "".join(line.strip() + "," * 10_000 + "\n" for line in LINES), "unreadable", None),
     ("1500-columns", MANY + "".join(line.strip() + "," * 1500 + "\n" for line in LINES), "admitted", (40, 40, 0)),
     ("column-twice", one_more(FIELDS[1]), "unreadable", None),

@@ -1,0 +1,163 @@
+"""Make a Prefect server know what `prefect.yaml` says, and nothing else of ours: pool, deployments, automations.
+
+`python -m deployments.apply`, with PREFECT_API_URL and OUTCOMES_WORKSPACE. To run it again changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+from prefect.automations import Automation
+from prefect.blocks.webhook import Webhook
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import CallWebhook, ChangeFlowRunState, RunDeployment
+from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.events.schemas.events import ResourceSpecification
+from prefect.exceptions import ObjectNotFound
+
+from deployments.local_server import POOL
+from flows.errors import PipelineError, UsageError
+from flows.settings import Settings, open_workspace
+from schemas.events import RESOURCE, FileHeld, SourceLate
+
+PREFECT_FILE = Path(__file__).with_name("prefect.yaml")
+SILENT = "outcomes: end runs that went silent"
+NOTIFY = "outcomes: tell an operator"
+_WEBHOOK = "outcomes-operator"
+# Three heartbeats (every 30 s) missed: the process is gone.
+_SILENT_SECONDS = 90
+
+
+def apply(settings: Settings) -> list[str]:
+    """Bring the server to what is written here; the names of the deployments. Raises PipelineError if Prefect refuses them."""
+    wanted = {
+        (deployment["entrypoint"].rpartition(".")[2], deployment["name"])
+        for deployment in yaml.safe_load(PREFECT_FILE.read_text(encoding="utf-8"))["deployments"]
+    }
+    with get_client(sync_client=True) as client:
+        _ensure_pool(client)
+        done = subprocess.run(
+            [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--prefect-file", str(PREFECT_FILE), "--all"],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=PREFECT_FILE.parent,
+        )
+        if done.returncode:
+            raise PipelineError(f"the deployments were refused:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        _remove_what_is_no_longer_wanted(client, wanted)
+        _automate(client, settings)
+    return sorted(name for _, name in wanted)
+
+
+def _ensure_pool(client: SyncPrefectClient) -> None:
+    try:
+        client.read_work_pool(POOL)
+    except ObjectNotFound:
+        client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
+
+
+def _remove_what_is_no_longer_wanted(client: SyncPrefectClient, wanted: set[tuple[str, str]]) -> None:
+    """Deployments that the file no longer names; automations whose deployment is gone, which the server would keep and fail."""
+    flows = {flow.id: flow.name for flow in client.read_flows()}
+    kept = set()
+    for deployment in client.read_deployments():
+        is_ours = deployment.work_pool_name == POOL
+        if is_ours and (flows.get(deployment.flow_id), deployment.name) not in wanted:
+            client.delete_deployment(deployment.id)
+        else:
+            kept.add(deployment.id)
+    for automation in _automations(client):
+        runs = [action.deployment_id for action in automation.actions if isinstance(action, RunDeployment)]
+        if any(runs) and not kept & set(runs):
+            client.delete_automation(automation.id)
+
+
+def _automations(client: SyncPrefectClient) -> list[Any]:
+    """All automations of the server, page by page."""
+    found: list[Any] = []
+    while True:
+        response = client.request("POST", "/automations/filter", json={"limit": 200, "offset": len(found)})
+        page = [Automation.model_validate(automation) for automation in response.json()]
+        found += page
+        if len(page) < 200:
+            return found
+
+
+def _automate(client: SyncPrefectClient, settings: Settings) -> None:
+    for automation in _automations(client):
+        if automation.name in (SILENT, NOTIFY):
+            client.delete_automation(automation.id)
+    Automation(
+        name=SILENT,
+        description="A run whose process died says nothing more: it would hold its place in the queue for ever.",
+        trigger=EventTrigger(
+            after={"prefect.flow-run.Pending", "prefect.flow-run.Running", "prefect.flow-run.heartbeat"},
+            expect={"prefect.flow-run.*"},
+            match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=timedelta(seconds=_SILENT_SECONDS),
+        ),
+        actions=[
+            ChangeFlowRunState(
+                state=StateType.CRASHED, message=f"Nothing was heard of its process for {_SILENT_SECONDS} s."
+            )
+        ],
+    ).create()
+    if not settings.notify_url:
+        return
+    webhook = Webhook(url=settings.notify_url, headers={"Content-Type": "application/json"})
+    block_id = webhook.save(_WEBHOOK, overwrite=True)
+    Automation(
+        name=NOTIFY,
+        description="Held files, late sources, and runs that failed or crashed.",
+        trigger=EventTrigger(
+            expect={
+                FileHeld.name,
+                SourceLate.name,
+                "prefect.flow-run.Failed",
+                "prefect.flow-run.Crashed",
+                "prefect.flow-run.Faulty",
+            },
+            match=ResourceSpecification({"prefect.resource.id": [RESOURCE, "prefect.flow-run.*"]}),
+            posture=Posture.Reactive,
+            threshold=1,
+            within=timedelta(0),
+        ),
+        actions=[CallWebhook(block_document_id=block_id, payload=_MESSAGE)],
+    ).create()
+
+
+# Of Prefect's own events the payload is left out: it holds the message of an error.
+_MESSAGE = """{
+  "event": {{ event.event | tojson }},
+  "occurred": {{ event.occurred | string | tojson }},
+  "about": {{ event.resource.name | default(event.resource.id, true) | tojson }},
+  "payload": {{ (event.payload if event.event.startswith("outcomes.") else {}) | tojson }}
+}"""
+
+
+def main() -> None:
+    """Apply to the server at PREFECT_API_URL for the workspace OUTCOMES_WORKSPACE."""
+    try:
+        workspace = os.environ.get("OUTCOMES_WORKSPACE")
+        if not workspace or not os.environ.get("PREFECT_API_URL"):
+            raise UsageError("OUTCOMES_WORKSPACE and PREFECT_API_URL must be set.")
+        print(", ".join(apply(open_workspace(Path(workspace)).settings)))
+    except PipelineError as error:
+        print(f"apply: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()
