@@ -1,0 +1,138 @@
+"""`outcomes up` as an operator runs it, in a process of its own, with what the server and the published file say about it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from canonical import record, write_csv
+
+from flows.settings import Workspace, create_workspace, open_workspace
+
+OUTCOMES = Path(sys.executable).with_name("outcomes")
+TERMINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+
+class Standing:
+    """A workspace and, between `start` and `stop`, the command that keeps it going."""
+
+    def __init__(self, root: Path, settings: str = "") -> None:
+        self.port = _free_port()
+        root = create_workspace(root).root
+        (root / "outcomes.toml").write_text(f"data_docs = false\nserver_port = {self.port}\n{settings}")
+        self.workspace: Workspace = open_workspace(root)
+        self.landing = self.workspace.folder("landing", "canonical")
+        self.log = root / "up.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        begun = self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(
+                [OUTCOMES, "--workspace", self.workspace.root, "up"], stdout=out, stderr=subprocess.STDOUT
+            )
+        until(lambda: "watcher" in self.said()[begun:] or self.process.poll() is not None, 150, self.said)
+        assert self.process.poll() is None, self.said()
+
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+    def part(self, words: str) -> int:
+        """The process id of a part of the command, by words of its command line."""
+        return next(pid for pid in descendants(self.process.pid) if words in command_of(pid))
+
+    def ask(self, path: str, **body: Any) -> Any:
+        """What the server's API answers."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/api/{path}",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+            method="POST",
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read() or "null")
+
+    def runs(self, flow: str = "") -> list[dict[str, Any]]:
+        """The runs that are due, by the time at which they were."""
+        found = self.ask("flow_runs/filter", sort="EXPECTED_START_TIME_ASC", limit=200)
+        return [run for run in found if run["name"].startswith(flow) and ":" in run["name"]]
+
+    def is_idle(self) -> bool:
+        """Whether every run that was started has ended, and none waits for its turn."""
+        return all(run["state_type"] in TERMINAL for run in self.runs() if run["state_name"] != "Scheduled") and not [
+            run for run in self.runs() if run["state_name"] == "Scheduled" and run["auto_scheduled"] is False
+        ]
+
+    def sweep(self) -> None:
+        """What the schedule does every 15 minutes, now."""
+        (deployment,) = [d for d in self.ask("deployments/filter") if d["name"] == "ingest"]
+        self.ask(f"deployments/{deployment['id']}/create_flow_run", parameters={"reason": "sweep"})
+
+    def drop(self, names: list[str]) -> None:
+        """Consents of one patient a file, moved into landing as an exporter should: under a temporary name first."""
+        for name in names:
+            kept = self.landing / f".{name}.tmp"
+            write_csv(kept, [consent(name)])
+            kept.rename(self.landing / f"consent-{name}.csv")
+
+    def published(self, sql: str) -> list[tuple]:
+        with duckdb.connect(str(self.workspace.snapshot), read_only=True) as con:
+            return con.execute(sql).fetchall()
+
+    def taken(self) -> Counter[str]:
+        """The names of admitted files, as often as they were."""
+        if not self.workspace.snapshot.exists():
+            return Counter()
+        rows = self.published("SELECT file_name FROM ops.file WHERE status = 'admitted'")
+        return Counter(name.removeprefix("consent-").removesuffix(".csv") for (name,) in rows)
+
+    def is_reported(self) -> bool:
+        """Whether a report has seen the last batch."""
+        rows = self.published("SELECT max(as_of_batch) = (SELECT max(batch_id) FROM ops.batch) FROM ops.release")
+        return bool(rows[0][0])
+
+
+def consent(name: str) -> dict[str, str]:
+    return record("consent", name, source_patient_id=f"p-{name}", scope="aggregate_release", status="granted")
+
+
+def until(is_true: Callable[[], object], seconds: float, about: Callable[[], object] = str) -> None:
+    """Wait for something; fail, saying what `about` tells, if it takes longer."""
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {about()}"
+        time.sleep(0.3)
+
+
+def descendants(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [found for child in map(int, children) for found in (child, *descendants(child))]
+
+
+def command_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
