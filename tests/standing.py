@@ -72,6 +72,10 @@ class Standing:
         found = self.ask("flow_runs/filter", sort="EXPECTED_START_TIME_ASC", limit=200)
         return [run for run in found if run["name"].startswith(flow) and ":" in run["name"]]
 
+    def told(self) -> list[tuple[str, str]]:
+        """The runs, for whoever reads why a test failed."""
+        return [(run["name"], run["state_name"]) for run in self.runs() if not run["auto_scheduled"]]
+
     def is_idle(self) -> bool:
         """Whether every run that was started has ended, and none waits for its turn."""
         return all(run["state_type"] in TERMINAL for run in self.runs() if run["state_name"] != "Scheduled") and not [

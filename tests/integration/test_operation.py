@@ -58,8 +58,8 @@ def test_what_lands_is_taken_and_reported_on_and_a_held_file_is_no_success(stand
     # One story on one server: a start takes longer than all that follows.
     names = [f"f{n}" for n in range(40)]
     standing.drop(names)
-    until(lambda: standing.taken() == dict.fromkeys(names, 1), SLOW, standing.runs)
-    until(standing.is_reported, SLOW, standing.runs)
+    until(lambda: standing.taken() == dict.fromkeys(names, 1), SLOW, standing.told)
+    until(standing.is_reported, SLOW, standing.told)
     assert standing.workspace.report.is_dir()
     (run,) = [run for run in standing.runs("ingest") if "landed" in run["name"]]
     assert (run["name"], run["state_name"]) == ("ingest: 40 landed of canonical", "Completed")
@@ -74,7 +74,7 @@ def test_what_lands_is_taken_and_reported_on_and_a_held_file_is_no_success(stand
     bad = standing.landing / ".bad.tmp"
     bad.write_text(f"{header}\nx,secret-patient,,,aggregate_release,perhaps,2024-01-01T00:00:00Z\n")
     bad.rename(standing.landing / "consent-bad.csv")
-    until(lambda: [run for run in standing.runs("ingest") if run["state_name"] == "Held"], SLOW, standing.runs)
+    until(lambda: [run for run in standing.runs("ingest") if run["state_name"] == "Held"], SLOW, standing.told)
     until(lambda: receiver.told, SLOW)
     (told,) = receiver.told
     assert told["event"] == "outcomes.file.held"
@@ -82,7 +82,7 @@ def test_what_lands_is_taken_and_reported_on_and_a_held_file_is_no_success(stand
     assert "secret-patient" not in json.dumps(standing.ask("events/filter", filter={}, limit=50))
 
     # Nothing is left over: no run that waits or runs, no automation without its deployment, no slot that is taken.
-    until(standing.is_idle, SLOW, standing.runs)
+    until(standing.is_idle, SLOW, standing.told)
     deployments = {d["id"]: d for d in standing.ask("deployments/filter")}
     assert sorted(d["name"] for d in deployments.values()) == ["ingest", "maintain", "report"]
     automations = standing.ask("automations/filter")
