@@ -108,24 +108,22 @@ def lock_holder(workspace: Workspace) -> str | None:
 
 @contextlib.contextmanager
 def warehouse(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The live file, made or migrated if need be. The caller holds the writer lock for as long as it is open."""
-    is_new = not workspace.warehouse.exists()
-    if is_new and workspace.snapshot.exists():
-        raise NotFoundError(
-            f"{workspace.warehouse}: missing, though something was published from it. Put it back: "
-            f"cp {workspace.snapshot} {workspace.warehouse}"
-        )
+    """The live file, made if need be. The caller holds the writer lock for as long as it is open."""
+    if not workspace.warehouse.exists():
+        if workspace.snapshot.exists():
+            raise NotFoundError(
+                f"{workspace.warehouse}: missing, though something was published from it. Put it back: "
+                f"cp {workspace.snapshot} {workspace.warehouse}"
+            )
+        with _machine_faults(workspace.root):
+            _make(workspace)
     remedy = f"Put back the last copy: cp {workspace.snapshot} {workspace.warehouse}"
     opened = _opened(workspace.warehouse, _configuration(workspace.settings), remedy)
     with _machine_faults(workspace.root), opened as con:
-        workspace.warehouse.chmod(0o600)
         con.execute(f"SET temp_directory = {literal(str(workspace.folder('spool') / 'spill'))}")
         con.execute("SET TimeZone = 'UTC'")
         for path in statements("macros"):
             con.execute(statement(path))
-        if is_new or not _has_version(con):
-            with transaction(con):
-                create_schema(con, workspace.key_mark())
         _check_version(con, workspace.warehouse)
         (made_with,) = con.execute("SELECT key_mark FROM ops.version").fetchone() or (None,)
         if made_with != workspace.key_mark():
@@ -134,6 +132,22 @@ def warehouse(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
                 "with this one every patient would be counted twice."
             )
         yield con
+
+
+def _make(workspace: Workspace) -> None:
+    """An empty warehouse, under another name until it is whole: DuckDB cannot open a file that a full disk has cut."""
+    kept = workspace.warehouse.with_suffix(".new")
+    for leftover in (kept, kept.with_name(f"{kept.name}.wal")):
+        leftover.unlink(missing_ok=True)
+    with duckdb.connect(str(kept), config=_configuration(workspace.settings)) as con:
+        with transaction(con):
+            for path in statements("macros"):
+                con.execute(statement(path))
+            create_schema(con, workspace.key_mark())
+        # Said here: to close a connection is silent about a checkpoint that failed.
+        con.execute("CHECKPOINT")
+    kept.chmod(0o600)
+    kept.replace(workspace.warehouse)
 
 
 @contextlib.contextmanager
