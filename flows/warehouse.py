@@ -19,7 +19,7 @@ from schemas.contract import Column, Contract, contracts, describe
 from schemas.quoting import literal, quoted
 from sql import statement, statements
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 # Extensions are never fetched: what is needed is built into the wheel.
 _Config = dict[str, str | bool | int | float | list[str]]
 _OFFLINE: _Config = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}

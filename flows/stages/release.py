@@ -14,6 +14,7 @@ from flows.errors import PipelineError
 from flows.stages.build import marts
 from flows.stages.suppression import Relation, Suppression, Table, suppress
 from flows.warehouse import insert_rows, transaction
+from schemas.topics import words
 from sql import statement, statements
 
 if TYPE_CHECKING:
@@ -56,6 +57,23 @@ class Release:
 
 
 @dataclass(frozen=True)
+class Statistic:
+    """A figure about the patients of a cell that is no count of them: a mean, a rate, a point of a curve.
+
+    `needs` are the keys of further cells that it could be computed back to: it is shown only if the cell, all these, and
+    of each its denominator and the rest of that are shown.
+    """
+
+    statistic: str
+    value: float | None
+    low: float | None
+    high: float | None
+    unit: str
+    method: str
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Cell:
     """A figure as the marts have it: exact, not to leave."""
 
@@ -76,6 +94,9 @@ class Cell:
     is_expendable: bool
     mart: str
     covers_key: str | None = None
+    subject_kind: str | None = None
+    subject: str | None = None
+    statistics: tuple[Statistic, ...] = ()
 
     @property
     def is_guarded(self) -> bool:
@@ -267,6 +288,9 @@ def read_cells(con: duckdb.DuckDBPyConnection) -> list[Cell]:
         for row in result.fetchall():
             values = dict(zip(names, row, strict=True))
             values["part_of"] = tuple((part["parent"], part["division"]) for part in values["part_of"])
+            values["statistics"] = tuple(
+                Statistic(**(found | {"needs": tuple(found["needs"])})) for found in values.get("statistics") or ()
+            )
             cells.append(Cell(**values))
         first: dict[tuple[str, str], float] = {}
         for cell in cells:
@@ -427,6 +451,7 @@ def publishable(
     if not cells:
         return schema.empty_table()
     counts = {cell.cell_key: cell.cell_count for cell in cells}
+    by_key = {cell.cell_key: cell for cell in cells}
     intervals = _intervals(con, cells, counts)
     rows = []
     for cell in cells:
@@ -442,6 +467,8 @@ def publishable(
             "topic": cell.topic,
             "table_id": cell.table_id,
             "cell_key": cell.cell_key,
+            "subject_kind": cell.subject_kind,
+            "subject": cell.subject,
             "dimension_1": cell.dimension_1,
             "value_1": cell.value_1,
             "label_1": label(cell.dimension_1, cell.value_1),
@@ -468,6 +495,12 @@ def publishable(
                 "high": None,
             }
         )
+        rows += [
+            common
+            | _shown_statistic(found, cell, total, is_hidden=bool(hidden & _computed_back_to(cell, found, by_key)))
+            for found in cell.statistics
+            if cell.cell_count
+        ]
         if not total:
             continue
         low, high = intervals.get((cell.cell_count, total), (None, None)) if cell.has_interval else (None, None)
@@ -485,6 +518,33 @@ def publishable(
             }
         )
     return pa.Table.from_pylist(rows, schema=schema)
+
+
+def _computed_back_to(cell: Cell, found: Statistic, by_key: Mapping[str, Cell]) -> set[str]:
+    """The keys of all cells and remainders that a statistic could be computed back to."""
+    keys: set[str] = set()
+    for key in (cell.cell_key, *found.needs):
+        if key not in by_key:
+            raise PipelineError(f"release: '{found.statistic}' of '{cell.cell_key}' needs '{key}', which is no cell.")
+        keys.add(key)
+        if (whole := by_key[key].denominator_key) is not None:
+            keys |= {whole, remainder_key(by_key[key])}
+    return keys
+
+
+def _shown_statistic(found: Statistic, cell: Cell, total: int | None, *, is_hidden: bool) -> dict[str, Any]:
+    is_patients = cell.unit == "patients"
+    return {
+        "statistic": found.statistic,
+        "unit": found.unit,
+        "method": found.method,
+        "state": SUPPRESSED if is_hidden else SHOWN,
+        "n_patients": None if is_hidden or not is_patients else cell.cell_count,
+        "denominator": None if is_hidden else total,
+        "value": None if is_hidden else found.value,
+        "low": None if is_hidden else found.low,
+        "high": None if is_hidden else found.high,
+    }
 
 
 def _intervals(
@@ -513,6 +573,8 @@ def frame_schema() -> pa.Schema:
             ("topic", text),
             ("table_id", text),
             ("cell_key", text),
+            ("subject_kind", text),
+            ("subject", text),
             ("dimension_1", text),
             ("value_1", text),
             ("label_1", text),
@@ -535,77 +597,27 @@ def frame_schema() -> pa.Schema:
     )
 
 
-_WORDS = {
-    "member": {
-        "members": "All members",
-        "consented": "Members who agreed to be counted",
-        "reported_on": "Of these, with multiple sclerosis",
-    },
-    "age_band": {"under 18": "Under 18", "unknown": "Not known"},
-    "sex": {"other": "Neither or another", "unknown": "Not stated"},
-    "nrspms": {"yes": "Non-relapsing (nrSPMS)", "no": "With relapses", "unknown": "Relapses not known"},
-    "ms_course": {"unspecified": "Not specified", "unknown": "Not known"},
-    "severity": {
-        "reporting": "Reported on it",
-        "any": "Any severity",
-        "moderate_or_severe": "Moderate or severe",
-        "none": "None",
-        "mild": "Mild",
-        "moderate": "Moderate",
-        "severe": "Severe",
-    },
-    "body_region": {
-        "legs": "Legs",
-        "arms_hands": "Arms and hands",
-        "torso": "Torso",
-        "face": "Face",
-        "whole_body": "Whole body",
-        "not_applicable": "No particular part",
-        "unknown": "Not stated",
-    },
-    "perceived_cause": {
-        "direct_nerve": "Nerve damage (direct)",
-        "indirect_deconditioning": "Inactivity (indirect)",
-        "both": "Both",
-        "unknown": "Does not know or not stated",
-    },
-    "rating": {
-        "takers": "Have taken or done it",
-        "rated": "Rated it",
-        "major": "Major",
-        "moderate": "Moderate",
-        "slight": "Slight",
-        "none": "None",
-        "cant_tell": "Can’t tell",
-        "level_given": "Gave a level",
-        "major_or_moderate": "Major or moderate",
-    },
-    "source_family": {"native": "Sources that rate in these five levels", "druglib": "druglib, ratings translated"},
-    "disposition": {
-        "read": "Read",
-        "admitted": "Admitted",
-        "unchanged": "Unchanged",
-        "duplicate": "Duplicate",
-        "quarantined": "Quarantined",
-        "out_of_scope": "Out of scope",
-        "held": "Held",
-        "refused": "Refused",
-        "unreadable": "Unreadable",
-        "unbalanced": "Not balanced",
-    },
+# Dimensions whose values are codes of a list.
+_CODE_LISTS = {
+    "symptom": "symptom",
+    "purpose": "symptom",
+    "side_effect": "symptom",
+    "treatment": "treatment",
+    "activity": "activity",
+    "instrument": "instrument",
 }
 
 
 def label(dimension: str, value: str) -> str:
-    """The words for a value: of the report, else of the contract or code list, else the value itself."""
-    if value in (words := _WORDS.get(dimension, {})):
-        return words[value]
+    """The words for a value: of a topic, else of the contract or code list, else the value itself."""
+    if value in (known := words().get(dimension, {})):
+        return known[value]
     if dimension == "treatment for purpose":
         treatment, _, purpose = value.partition(" for ")
         what_for = "no stated purpose" if purpose == "not_stated" else _in_sentence(_code_label("symptom", purpose))
         return f"{_code_label('treatment', treatment)} for {what_for}"
-    if dimension in ("symptom", "treatment"):
-        return _code_label(dimension, value)
+    if (listed := _CODE_LISTS.get(dimension)) is not None:
+        return _code_label(listed, value)
     if dimension in ("sex", "ms_course"):
         from schemas.contract import contract
 

@@ -2,6 +2,9 @@
 -- Grain: table_id, value_1.  Inputs: marts.membership, marts.population.
 -- Every file of this folder yields the same columns. cell_key names one set of patients, whatever table shows it; the parts of
 -- the sums it stands in are listed in part_of; a share of denominator_key leaves a remainder, which needs no row of its own.
+-- subject_kind and subject (symptom fatigue) may be left out where a row is about no one thing. `statistics`, a list of
+-- STRUCT(statistic, value, low, high, unit, method, needs VARCHAR[]), are figures about the patients of the cell that are no
+-- counts; `needs` names further cells they could be computed back to.
 -- Cells with the same covers_key may overlap, and cover it: everyone of it is in one of them at least. Their sum then leaves an excess.
 WITH member AS (
     SELECT

@@ -37,6 +37,8 @@ SELECT
     'symptoms' AS topic,
     'symptom_severity' AS table_id,
     position::DOUBLE AS position,
+    'symptom' AS subject_kind,
+    symptom_code AS subject,
     'symptom' AS dimension_1,
     symptom_code AS value_1,
     'severity' AS dimension_2,

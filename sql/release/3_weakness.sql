@@ -53,6 +53,8 @@ SELECT
     'weakness' AS topic,
     table_id,
     position::DOUBLE AS position,
+    'symptom' AS subject_kind,
+    'muscle_weakness' AS subject,
     dimension_1,
     value_1,
     dimension_2,

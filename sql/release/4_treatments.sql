@@ -8,6 +8,8 @@ WITH family AS (
     SELECT
         'source_family' AS table_id,
         0 AS position,
+        NULL AS subject_kind,
+        NULL AS subject,
         'source_family' AS dimension_1,
         value AS value_1,
         NULL AS dimension_2,
@@ -26,6 +28,8 @@ taken AS (
     SELECT
         'treatment_' || source_family AS table_id,
         0 AS position,
+        'treatment' AS subject_kind,
+        treatment_code AS subject,
         'treatment' AS dimension_1,
         treatment_code AS value_1,
         'rating' AS dimension_2,
@@ -61,6 +65,8 @@ rated AS (
     SELECT
         'treatment_' || source_family AS table_id,
         position,
+        'treatment' AS subject_kind,
+        treatment_code AS subject,
         'treatment for purpose' AS dimension_1,
         treatment_code || ' for ' || purpose_code AS value_1,
         'rating' AS dimension_2,
@@ -90,6 +96,8 @@ SELECT
     'treatments' AS topic,
     table_id,
     position::DOUBLE AS position,
+    subject_kind,
+    subject,
     dimension_1,
     value_1,
     dimension_2,

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from flows.errors import PipelineError
-from flows.stages.release import Cell, decide, frame_schema, label, publishable, relations_of, remainder_key
+from flows.stages.release import Cell, Statistic, decide, frame_schema, label, publishable, relations_of, remainder_key
 from sql import statement
 
 AT = datetime(2025, 6, 30, tzinfo=UTC)
@@ -74,6 +74,41 @@ def test_a_zero_is_shown_as_zero(con):
         0.0,
         0.0,
     )
+
+
+def mean(*needs):
+    return (Statistic("mean", -4.2, -6.0, -2.4, "points", "t interval", needs),)
+
+
+def test_a_statistic_stands_beside_the_count_of_its_patients(con):
+    found = published(con, [cell("n", 40), cell("x", 20, "n", statistics=mean())])
+    assert shows(found["x", "mean"]) == {
+        "state": "shown", "n_patients": 20, "denominator": 40, "value": -4.2, "low": -6.0, "high": -2.4
+    }  # fmt: skip
+    assert (found["x", "mean"]["unit"], found["x", "mean"]["method"]) == ("points", "t interval")
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [cell("n", 40), cell("x", 8, "n", statistics=mean())],
+        [cell("n", 40), cell("x", 35, "n", statistics=mean())],
+        [cell("n", 40), cell("x", 20, "n", statistics=mean("y")), cell("y", 5, "n")],
+        [cell("n", 40), cell("x", 20, "n", statistics=mean("y")), cell("y", 33, "n")],
+    ],
+    ids=["few", "few are left over", "few in a cell it needs", "few left over of a cell it needs"],
+)
+def test_a_statistic_is_hidden_with_all_that_it_could_be_computed_back_to(con, cells):
+    assert shows(published(con, cells)["x", "mean"]) == HIDDEN
+
+
+def test_of_nobody_there_is_no_statistic(con):
+    assert ("x", "mean") not in published(con, [cell("n", 40), cell("x", 0, "n", statistics=mean())])
+
+
+def test_a_statistic_that_needs_what_is_no_cell_is_a_fault(con):
+    with pytest.raises(PipelineError, match="needs 'z'"):
+        published(con, [cell("x", 20, statistics=mean("z"))])
 
 
 def test_no_one_in_the_denominator_gives_no_share(con):

@@ -1,0 +1,87 @@
+"""Topics of the report: for each the tables a reader meets, how they are drawn, and the words for their values.
+
+A topic is one YAML file in `schemas/topics` and one statement in `sql/release` that yields its cells. Pages are made from
+both; a topic needs no Python of its own.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+# bars: a share with its interval for each value.  levels: ordered levels of each value, stacked.
+# series: a line over the times of dimension_2.  curve: a step curve over the days of dimension_2.
+# estimates: a point with its interval for each value, beside the line of no change.  body: parts of the body.
+# table: figures only.
+Chart = Literal["bars", "levels", "series", "curve", "estimates", "body", "table"]
+# Where a table stands: on the overview, on the page of each of its subjects, on the page of the topic.
+Place = Literal["overview", "subject", "topic"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TopicTable(_Part):
+    """A table of the release as the pages show it."""
+
+    table_id: str = Field(alias="id", description="table_id of the release frame")
+    title: str = Field(description="What is shown; `{subject}` stands for the subject of the page")
+    of_whom: str = Field(description="Of which patients, and when: a sentence")
+    chart: Chart = "table"
+    statistic: str = Field(default="share", description="The statistic that is drawn")
+    drawn: tuple[str, ...] = Field(
+        default=(), description="Only these values of dimension_2 are drawn; all are in the table"
+    )
+    columns: tuple[str, ...] = Field(default=("count", "share"), description="Statistics that are columns of the table")
+    places: tuple[Place, ...] = ("topic",)
+    notes: tuple[str, ...] = Field(default=(), description="How to read it, and what it does not show")
+
+
+class Topic(_Part):
+    """A topic. `statistics` are the words for statistics that are neither a count nor a share."""
+
+    topic: str
+    title: str
+    lead: str = ""
+    position: int
+    tables: tuple[TopicTable, ...] = ()
+    words: dict[str, dict[str, str]] = Field(default_factory=dict, description="Dimension, value, and the words for it")
+    statistics: dict[str, str] = Field(default_factory=dict)
+    caveats: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _tables_are_told_apart(self) -> Topic:
+        names = [table.table_id for table in self.tables]
+        if len(names) != len(set(names)):
+            raise ValueError("two tables have one id")
+        return self
+
+
+@cache
+def topics() -> tuple[Topic, ...]:
+    """All topics, in the order in which a reader meets them."""
+    folder = files("schemas").joinpath("topics")
+    found = [
+        Topic.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        for path in folder.iterdir()
+        if path.name.endswith(".yaml")
+    ]
+    return tuple(sorted(found, key=lambda topic: (topic.position, topic.topic)))
+
+
+@cache
+def words() -> dict[str, dict[str, str]]:
+    """The words for the values of each dimension, of all topics together."""
+    found: dict[str, dict[str, str]] = {}
+    for topic in topics():
+        for dimension, given in topic.words.items():
+            known = found.setdefault(dimension, {})
+            if different := [value for value, text in given.items() if known.get(value, text) != text]:
+                raise ValueError(f"topics: two words for {dimension} {', '.join(different)}")
+            known |= given
+    return found
