@@ -8,6 +8,7 @@ from graphlib import TopologicalSorter
 
 import duckdb
 
+from flows.stages.functions import add_functions
 from flows.warehouse import transaction
 from schemas.quoting import literal, quoted
 from sql import statement, statements
@@ -23,6 +24,7 @@ def build(con: duckdb.DuckDBPyConnection, as_of_batch: int, as_of_at: datetime) 
     """
     con.execute("SET VARIABLE as_of_batch = $batch", {"batch": as_of_batch})
     con.execute("SET VARIABLE as_of_at = $at", {"at": as_of_at})
+    add_functions(con)
     names = marts()
     with transaction(con):
         con.execute("CREATE SCHEMA IF NOT EXISTS marts")
