@@ -182,11 +182,14 @@ def late_sources(workspace: Workspace, now: datetime) -> list[LateSource]:
         return []
     known = land.known_sources(workspace.root / "sources")
     with snapshot(workspace) as con:
-        since = dict(con.execute(statement("status/last_deliveries"), {"now": now}).fetchall())
+        last = con.execute(statement("status/last_deliveries")).fetchall()
+    hours_since = {name: int(now.timestamp() - microseconds / 1e6) // 3600 for name, microseconds in last}
     return [
-        LateSource(name, source.rhythm, since[name])
+        LateSource(name, source.rhythm, hours_since[name])
         for name, source in sorted(known.items())
-        if source.rhythm is not None and source.rhythm_hours is not None and since.get(name, 0) > source.rhythm_hours
+        if source.rhythm is not None
+        and source.rhythm_hours is not None
+        and hours_since.get(name, 0) > source.rhythm_hours
     ]
 
 
