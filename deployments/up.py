@@ -76,10 +76,16 @@ class Up:
                 while not self._stop.wait(_POLL_SECONDS):
                     self._start_what_ended()
             finally:
-                for part in (self._watcher, self._worker, self._server):
-                    if part.process is not None:
-                        part.stop()
-                        self._say(part.name, "stopped")
+                self._stop_all()
+
+    def _stop_all(self) -> None:
+        for part in (self._watcher, self._worker, self._server):
+            if part.process is None:
+                continue
+            part.stop()
+            if part is self._worker:
+                self._end_dead_runs()
+            self._say(part.name, "stopped")
 
     def _start_all(self) -> None:
         self._start_server()
@@ -98,21 +104,33 @@ class Up:
         self._say("server", f"{self._url.removesuffix('/api')}, {database}")
 
     def _start_worker(self) -> None:
+        self._end_dead_runs()
         self._worker.start(self.variables)
         self._say("worker", f"process {self._worker.process.pid if self._worker.process else ''}")
 
     def _apply(self) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "deployments.apply"],
+        done = self._ask_server("deployments.apply")
+        if done.returncode:
+            raise PipelineError(f"the deployments could not be set: {(done.stderr or done.stdout).strip()[-2000:]}")
+        return done.stdout.strip()
+
+    def _end_dead_runs(self) -> None:
+        """What ran under a worker that is gone. If the server is gone too, it is asked again when a worker starts."""
+        if local_server.is_healthy(self._url):
+            done = self._ask_server("deployments.runs")
+            if count := done.stdout.strip().removeprefix("0"):
+                self._say("worker", f"{count} interrupted, begun again")
+
+    def _ask_server(self, module: str) -> subprocess.CompletedProcess[str]:
+        """Run a module that speaks to the server in a process of its own: Prefect reads its settings when it is imported."""
+        return subprocess.run(
+            [sys.executable, "-m", module],
             env={**os.environ, **self.variables},
             capture_output=True,
             text=True,
             check=False,
             start_new_session=True,
         )
-        if done.returncode:
-            raise PipelineError(f"the deployments could not be set: {(done.stderr or done.stdout).strip()[-2000:]}")
-        return done.stdout.strip()
 
     def _start_what_ended(self) -> None:
         for part in (self._server, self._worker, self._watcher):

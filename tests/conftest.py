@@ -4,6 +4,7 @@ from pathlib import Path
 
 import canonical
 import pytest
+import standing as standing_installation
 from hypothesis import HealthCheck, Phase, settings
 
 from flows.settings import Workspace, create_workspace, open_workspace
@@ -32,6 +33,24 @@ def workspace(tmp_path) -> Workspace:
     root = create_workspace(tmp_path / "workspace").root
     (root / "outcomes.toml").write_text("data_docs = false\n")
     return open_workspace(root)
+
+
+@pytest.fixture(scope="session")
+def receiver():
+    """A web server that writes down what it is told: where the installation sends its notifications."""
+    found = standing_installation.Receiver()
+    yield found
+    found.stop()
+
+
+@pytest.fixture(scope="session")
+def standing(tmp_path_factory, receiver):
+    """`outcomes up` on a workspace of its own: one for all tests that need a server (`xdist_group("server")`)."""
+    found = standing_installation.Standing(tmp_path_factory.mktemp("up") / "ws", f'notify_url = "{receiver.url}"\n')
+    found.start()
+    yield found
+    if found.process.poll() is None:
+        found.stop()
 
 
 @pytest.fixture(scope="session")

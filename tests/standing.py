@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable
@@ -22,6 +25,31 @@ from flows.settings import Workspace, create_workspace, open_workspace
 
 OUTCOMES = Path(sys.executable).with_name("outcomes")
 TERMINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+
+class Receiver:
+    """A web server on this machine; `told` holds what was posted to it."""
+
+    def __init__(self) -> None:
+        told: list[dict[str, Any]] = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.told = told
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/hook"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
 
 
 class Standing:
@@ -42,7 +70,7 @@ class Standing:
             self.process = subprocess.Popen(
                 [OUTCOMES, "--workspace", self.workspace.root, "up"], stdout=out, stderr=subprocess.STDOUT
             )
-        until(lambda: "watcher" in self.said()[begun:] or self.process.poll() is not None, 150, self.said)
+        until(lambda: "watcher" in self.said()[begun:] or self.process.poll() is not None, 240, self.said)
         assert self.process.poll() is None, self.said()
 
     def said(self) -> str:
@@ -64,8 +92,16 @@ class Standing:
             {"Content-Type": "application/json"},
             method="POST",
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.loads(answer.read() or "null")
+        # A server that was killed is back within seconds.
+        deadline = time.monotonic() + 90
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    return json.loads(answer.read() or "null")
+            except (ConnectionError, TimeoutError, urllib.error.URLError) as error:
+                if isinstance(error, urllib.error.HTTPError) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
 
     def runs(self, flow: str = "") -> list[dict[str, Any]]:
         """The runs that are due, by the time at which they were."""

@@ -1,26 +1,19 @@
 """Drills on a standing installation: parts are killed, events lost; what lands is admitted once and reported on all the same."""
 
 import os
+import re
 import signal
 import time
 
 import faultlog
 import pytest
-from standing import Standing, kill, until
+from standing import kill, until
 
 IS_LONG = os.environ.get("OUTCOMES_FAULTS") == "long"
 SECONDS = 240  # a bound for a test that hangs, not a measure
 
-long_only = pytest.mark.skipif(not IS_LONG, reason="waits for heartbeats; part of `make faults`")
-
-
-@pytest.fixture(scope="module")
-def standing(tmp_path_factory):
-    found = Standing(tmp_path_factory.mktemp("drills") / "ws")
-    found.start()
-    yield found
-    if found.process.poll() is None:
-        found.stop()
+pytestmark = pytest.mark.xdist_group("server")
+long_only = pytest.mark.skipif(not IS_LONG, reason="part of `make faults`")
 
 
 @pytest.fixture
@@ -82,7 +75,9 @@ def test_files_land_while_everything_is_down(standing, burst):
 
 def test_everything_is_stopped_in_mid_run(standing, burst):
     ingest_begins(standing)
+    begun = len(standing.said())
     assert standing.stop(signal.SIGINT) == 0
+    assert re.findall(r"(\w+) +stopped", standing.said()[begun:]) == ["watcher", "worker", "server"]
 
 
 @long_only
@@ -90,7 +85,7 @@ def test_a_run_dies_with_its_worker(standing, burst):
     run = ingest_begins(standing)
     kill(standing.part("worker start"))
     kill(run)
-    # Nobody is left to say that the run has ended: its heartbeats do.
+    # Nobody is left to say that the run has ended: whoever starts the next worker does.
     until(lambda: [run for run in standing.runs("ingest") if run["state_name"] == "Crashed"], SECONDS, standing.told)
 
 

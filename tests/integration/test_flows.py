@@ -1,42 +1,53 @@
-"""The tracked flows on a real Prefect server: one for all tests of this file."""
+"""The tracked flows on the real Prefect server of `outcomes up`."""
 
 import os
 
 import pytest
 
-from deployments.local_server import serving
+from deployments.local_server import QUIET
 from flows.settings import create_workspace
 
 HEADER = "source_record_id,source_patient_id,source_updated_at,is_deleted"
 
+pytestmark = pytest.mark.xdist_group("server")
+
 
 @pytest.fixture(scope="module")
-def deployed(tmp_path_factory):
-    """`flows.deployed`, imported under the settings of a server of our own."""
-    with serving(tmp_path_factory.mktemp("prefect")) as variables:
-        before = dict(os.environ)
-        os.environ.update(variables)
-        from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+def deployed(standing):
+    """`flows.deployed`, imported under the settings of the server that stands."""
+    before = dict(os.environ)
+    os.environ.update(QUIET | {"PREFECT_API_URL": f"http://127.0.0.1:{standing.port}/api"})
+    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-        # Heartbeats cost a second of every flow run and nothing here lives that long.
-        with temporary_settings(
-            {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None, PREFECT_API_URL: variables["PREFECT_API_URL"]}
-        ):
-            from flows import deployed
+    # Heartbeats cost a second of every flow run and nothing here lives that long.
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None, PREFECT_API_URL: os.environ["PREFECT_API_URL"]}):
+        from flows import deployed
 
-            yield deployed
-            deployed.send_rest()
-        os.environ.clear()
-        os.environ.update(before)
+        yield deployed
+        deployed.send_rest()
+    os.environ.clear()
+    os.environ.update(before)
 
 
-def runs(kind):
-    """(name, state) of all flow or task runs that the server knows."""
+@pytest.fixture
+def runs(request):
+    """(name, state) of the flow or task runs that a test has made; whatever runs under its tag counts."""
+    from prefect import tags
     from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
 
-    with get_client(sync_client=True) as client:
-        found = client.read_flow_runs() if kind == "flow" else client.read_task_runs()
-    return sorted((run.name, run.state_name) for run in found)
+    mine = {"tags": {"all_": [request.node.name]}}
+
+    def found(kind):
+        with get_client(sync_client=True) as client:
+            if kind == "flow":
+                made = client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(mine))
+            else:
+                made = client.read_task_runs(task_run_filter=TaskRunFilter.model_validate(mine))
+        return sorted((run.name, run.state_name) for run in made)
+
+    with tags(request.node.name):
+        yield found
 
 
 def consents(folder, name, count, status="granted"):
@@ -44,13 +55,13 @@ def consents(folder, name, count, status="granted"):
     (folder / f"consent-{name}.csv").write_text("\n".join([f"{HEADER},scope,status,effective_at", *lines]) + "\n")
 
 
-def test_an_ingest_is_one_flow_run_whose_tasks_are_the_stages(deployed, tmp_path):
+def test_an_ingest_is_one_flow_run_whose_tasks_are_the_stages(deployed, runs, tmp_path):
     workspace = create_workspace(tmp_path / "ws")
     for name in "abc":
         consents(workspace.folder("landing", "canonical"), name, 5)
     summary = deployed.take(workspace.root, reason="three files")
     assert [f.counts["admitted_count"] for f in summary.files] == [5, 5, 5]
-    assert ("ingest: three files", "Completed") in runs("flow")
+    assert runs("flow") == [("ingest: three files", "Completed")]
     assert [
         (name.rsplit("-", 1)[0] if name[-1].isalnum() and "file" not in name else name, state)
         for name, state in runs("task")
@@ -99,19 +110,18 @@ def test_what_may_heal_is_tried_again_and_a_bad_file_is_not(deployed, monkeypatc
     assert tried == {"transient": 3, "bad": 1}
 
 
-def test_the_command_line_is_tracked_where_a_server_is_configured(deployed, tmp_path, monkeypatch, capsys):
+def test_the_command_line_is_tracked_where_a_server_is_configured(deployed, runs, tmp_path, monkeypatch, capsys):
     import sys
 
     from flows import cli
 
     workspace = create_workspace(tmp_path / "ws")
     consents(tmp_path, "x", 3)
-    before = len(runs("flow"))
     monkeypatch.setattr(
         sys, "argv", ["outcomes", "--workspace", str(workspace.root), "ingest", str(tmp_path / "consent-x.csv")]
     )
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 0
-    assert len(runs("flow")) == before + 1
+    assert len(runs("flow")) == 1
     assert "admitted" in capsys.readouterr().out

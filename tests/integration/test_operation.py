@@ -1,72 +1,39 @@
 """`outcomes up` on a real server, worker and watcher: what lands is taken and reported on, with no further command."""
 
-import http.server
 import json
 import os
-import re
 import subprocess
 import sys
-import threading
 import uuid
 
 import pytest
-from standing import OUTCOMES, Standing, until
+from standing import OUTCOMES, until
 
 from deployments.up import Up
 
 SLOW = 150  # seconds: a bound for a test that hangs, not a measure
 
-
-class Receiver:
-    """A web server that writes down what it is told."""
-
-    def __init__(self) -> None:
-        told = self.told = []
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(204)
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-
-@pytest.fixture(scope="module")
-def receiver():
-    found = Receiver()
-    yield found
-    found.server.shutdown()
-    found.server.server_close()
-
-
-@pytest.fixture(scope="module")
-def standing(tmp_path_factory, receiver):
-    url = f"http://127.0.0.1:{receiver.server.server_address[1]}/hook"
-    found = Standing(tmp_path_factory.mktemp("up") / "ws", f'notify_url = "{url}"\n')
-    found.start()
-    yield found
-    assert found.stop() == 0
-    assert re.findall(r"(\w+) +stopped", found.said()) == ["watcher", "worker", "server"]
+pytestmark = pytest.mark.xdist_group("server")
 
 
 def test_what_lands_is_taken_and_reported_on_and_a_held_file_is_no_success(standing, receiver):
     # One story on one server: a start takes longer than all that follows.
-    names = [f"f{n}" for n in range(40)]
+    names = [f"f{n}" for n in range(41)]
+    # What other tests have begun ends first.
+    until(standing.is_idle, SLOW, standing.told)
+    reports = len(standing.runs("report"))
     standing.drop(names)
-    until(lambda: standing.taken() == dict.fromkeys(names, 1), SLOW, standing.told)
+    until(lambda: all(standing.taken()[name] for name in names), SLOW, standing.told)
     until(standing.is_reported, SLOW, standing.told)
+    until(standing.is_idle, SLOW, standing.told)
+    assert {standing.taken()[name] for name in names} == {1}
     assert standing.workspace.report.is_dir()
-    (run,) = [run for run in standing.runs("ingest") if "landed" in run["name"]]
-    assert (run["name"], run["state_name"]) == ("ingest: 40 landed of canonical", "Completed")
-    assert len(standing.runs("report")) == 1
+    (run,) = [run for run in standing.runs("ingest") if run["name"] == "ingest: 41 landed of canonical"]
+    assert run["state_name"] == "Completed"
+    assert len(standing.runs("report")) == reports + 1
     shown = {artifact["key"]: artifact for artifact in standing.ask("artifacts/latest/filter")}
-    assert {"what": "files admitted", "number": "40"} in json.loads(shown["batch-canonical"]["data"])
-    assert {"what": "admitted", "number": "40"} in json.loads(shown["batch-canonical"]["data"])
+    assert {"what": "files admitted", "number": "41"} in json.loads(shown["batch-canonical"]["data"])
+    assert {"what": "admitted", "number": "41"} in json.loads(shown["batch-canonical"]["data"])
     assert str(standing.workspace.report) in shown["report"]["data"]
 
     # More columns than the contract knows is a warning; a status that no list knows refuses the record, and all refused hold the file.
@@ -74,12 +41,13 @@ def test_what_lands_is_taken_and_reported_on_and_a_held_file_is_no_success(stand
     bad = standing.landing / ".bad.tmp"
     bad.write_text(f"{header}\nx,secret-patient,,,aggregate_release,perhaps,2024-01-01T00:00:00Z\n")
     bad.rename(standing.landing / "consent-bad.csv")
-    until(lambda: [run for run in standing.runs("ingest") if run["state_name"] == "Held"], SLOW, standing.told)
-    until(lambda: receiver.told, SLOW)
-    (told,) = receiver.told
-    assert told["event"] == "outcomes.file.held"
-    assert told["payload"] == {"source_names": ["canonical"], "file_ids": [41]}
-    assert "secret-patient" not in json.dumps(standing.ask("events/filter", filter={}, limit=50))
+    until(lambda: "Held" in [run["state_name"] for run in standing.runs("ingest")], SLOW, standing.told)
+    held = "outcomes.file.held"
+    until(lambda: [told for told in receiver.told if told["event"] == held], SLOW, lambda: receiver.told)
+    (told,) = [told for told in receiver.told if told["event"] == held]
+    ((file_id,),) = standing.published("SELECT file_id FROM ops.file WHERE status = 'held'")
+    assert told["payload"] == {"source_names": ["canonical"], "file_ids": [file_id]}
+    assert "secret-patient" not in json.dumps([standing.ask("events/filter", filter={}, limit=50), receiver.told])
 
     # Nothing is left over: no run that waits or runs, no automation without its deployment, no slot that is taken.
     until(standing.is_idle, SLOW, standing.told)
