@@ -1,19 +1,24 @@
 """A workspace with everything in it that a run can trip over, and all that it ends in, to be compared with another's."""
 
 import hashlib
+import multiprocessing
 import os
 import shutil
-import subprocess
-import sys
+import threading
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
 
+import driver
 import duckdb
 import pyarrow.parquet as pq
 from canonical import record, write, write_csv
 
 from flows.settings import create_workspace
 
-DRIVER = Path(__file__).with_name("driver.py")
+# Not forked from the test's own process, which has threads: from one that does nothing but import and fork.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["driver", "flows.audit", "flows.pages.report"])
 IS_LONG = os.environ.get("OUTCOMES_FAULTS") == "long"
 LAB = """
 name: lab
@@ -57,21 +62,66 @@ def copied(root: Path, to: Path) -> Path:
     return to
 
 
-def outcomes(root: Path, *arguments: str, mode: str = "0", record_to: str = os.devnull, **options) -> subprocess.Popen:
-    """The command under the driver."""
-    return subprocess.Popen(
-        [sys.executable, DRIVER, mode, record_to, "--workspace", root, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
-    )
+class Command:
+    """The command under the driver.
+
+    It is forked from a process that has imported what takes seconds to import: nothing of ours runs in that one.
+    """
+
+    def __init__(
+        self, root: Path, arguments: Sequence[str], mode: str, record_to: str, env: dict | None, before: Callable | None
+    ) -> None:
+        ours, theirs = FORKS.Pipe(duplex=False)
+        given = ["--workspace", str(root), *arguments]
+        variables = dict(os.environ if env is None else env)
+        self._process = FORKS.Process(target=driver.run, args=(mode, record_to, given, variables, before, theirs))
+        self._process.start()
+        theirs.close()
+        self._said = ""
+        self._listener = threading.Thread(target=self._listen, args=(ours,), daemon=True)
+        self._listener.start()
+
+    def _listen(self, connection: Connection) -> None:
+        with connection, open(connection.fileno(), "rb", closefd=False) as said:
+            self._said = said.read().decode(errors="replace")
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def wait(self, seconds: float = 120) -> str:
+        """What it printed. Raises TimeoutError, having killed it, if it hangs."""
+        self._process.join(seconds)
+        if self._process.exitcode is None:
+            self.kill()
+            raise TimeoutError(f"{self._process.pid} was not done after {seconds} s")
+        self._listener.join(seconds)
+        return self._said
 
 
-def finished(process: subprocess.Popen) -> tuple[int, str]:
+def outcomes(
+    root: Path,
+    *arguments: str,
+    mode: str = "0",
+    record_to: str = os.devnull,
+    env: dict[str, str] | None = None,
+    before: Callable[[], None] | None = None,
+) -> Command:
+    """Start the command under the driver; `before` is called in its process first."""
+    return Command(root, arguments, mode, record_to, env, before)
+
+
+def finished(command: Command) -> tuple[int, str]:
     """Exit code and what was printed; a run that hangs fails."""
-    out, err = process.communicate(timeout=120)
-    return process.returncode, out + err
+    said = command.wait()
+    return command.returncode, said
 
 
 def rerun(root: Path, *commands: tuple[str, ...]) -> None:

@@ -1,15 +1,19 @@
 """The command in a process of its own that kills itself at a boundary of our code, or writes down the boundaries it passes.
 
-`driver.py MODE RECORD ARGUMENT…`: MODE is `count`, which writes one line for every call and return of a function of the
-pipeline to the file RECORD, or the number of the event at which the process is killed; at 0 it runs to its end. The clock stands still, so that two
-runs can be compared; OUTCOMES_FAULT_CLOCK sets it.
+The mode is `count`, which writes one line for every call and return of a function of the pipeline to the file `record_to`, or
+the number of the event at which the process is killed; at 0 it runs to its end. The clock stands still, so that two runs can be
+compared; OUTCOMES_FAULT_CLOCK sets it.
 """
 
+import ctypes
 import os
+import resource
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from datetime import datetime
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from flows import cli
@@ -17,14 +21,34 @@ from flows import cli
 WATCHED = ("flows.stages", "flows.pipeline", "flows.warehouse", "flows.audit")
 
 
-def main() -> None:
-    mode, record, *arguments = sys.argv[1:]
-    clock = datetime.fromisoformat(os.environ.get("OUTCOMES_FAULT_CLOCK", "2026-01-01T12:00:00+00:00"))
+def run(
+    mode: str,
+    record_to: str,
+    arguments: list[str],
+    variables: dict[str, str],
+    before: Callable[[], None] | None,
+    said: Connection,
+) -> None:
+    """The command with these arguments and environment variables; what it prints goes to `said`. It ends the process."""
+    for descriptor in (1, 2):
+        os.dup2(said.fileno(), descriptor)
+    said.close()
+    os.environ.clear()
+    os.environ.update(variables)
+    if before is not None:
+        before()
+    clock = datetime.fromisoformat(variables.get("OUTCOMES_FAULT_CLOCK", "2026-01-01T12:00:00+00:00"))
     cli._now = lambda: clock
     sys.argv = ["outcomes", *arguments]
+    if mode != "0":  # a plain run is not slowed down
+        _watch(mode, record_to)
+    cli.main()
+
+
+def _watch(mode: str, record_to: str) -> None:
     lock, passed = threading.Lock(), 0
     last = None if mode == "count" else int(mode)
-    events = Path(record).open("w", encoding="utf-8") if mode == "count" else None  # noqa: SIM115  open until the process ends
+    events = Path(record_to).open("w", encoding="utf-8") if mode == "count" else None  # noqa: SIM115  open until the process ends
 
     def watch(frame, event, _argument):
         nonlocal passed
@@ -39,10 +63,24 @@ def main() -> None:
             elif passed == last:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    if last != 0:  # a plain run is not slowed down
-        threading.setprofile(watch)
-        sys.setprofile(watch)
-    cli.main()
+    threading.setprofile(watch)
+    sys.setprofile(watch)
 
 
-main()
+def without_room(kilobytes: int) -> None:
+    """No file of this process may grow beyond that: a disk that is full."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1024, kilobytes * 1024))
+
+
+def without_privileges() -> None:
+    """Root may write anywhere; without these capabilities it is bound like anybody, and so is whatever it starts."""
+    libc = ctypes.CDLL(None)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3 of the call, this process
+    held = (ctypes.c_uint32 * 6)()
+    libc.capget(header, held)
+    drop_from_bounding_set = 24
+    for override in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+        libc.prctl(drop_from_bounding_set, override, 0, 0, 0)
+        for place in range(3):
+            held[place] &= ~(1 << override)
+    libc.capset(header, held)

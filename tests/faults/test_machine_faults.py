@@ -1,18 +1,18 @@
 """A full disk, folders that may not be written, spools that are gone, a clock that goes back, others at work meanwhile."""
 
-import ctypes
 import os
-import resource
 import shutil
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import duckdb
 import pytest
 from canonical import record, write, write_csv
 from crash import IS_LONG, copied, deliver, end_state, finished, outcomes, rerun
+from driver import without_privileges, without_room
 from faultlog import tried
 
 INGEST, REPORT = ("ingest",), ("report", "--on", "2025-12-31")
@@ -41,22 +41,11 @@ def test_a_disk_that_is_full_stops_the_run_with_one_error_and_loses_nothing(
     tmp_path, delivered, undisturbed, kilobytes
 ):
     root = copied(delivered, tmp_path / "ws")
-
-    def fill():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1024, kilobytes * 1024))
-
-    code, said = finished(outcomes(root, *INGEST, preexec_fn=fill))
+    code, said = finished(outcomes(root, *INGEST, before=partial(without_room, kilobytes)))
     tried("full disks")
     assert is_one_clear_error(code, said), said
     rerun(root, INGEST)
     assert end_state(root) == undisturbed
-
-
-def without_privileges():
-    """Root may write anywhere; without these capabilities it is bound like anybody."""
-    prctl, drop_from_bounding_set = ctypes.CDLL(None).prctl, 24
-    for override in (1, 2):
-        prctl(drop_from_bounding_set, override, 0, 0, 0)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="capabilities are Linux's")
@@ -64,7 +53,7 @@ def without_privileges():
 def test_a_folder_that_may_not_be_written_stops_the_run_with_one_error(tmp_path, delivered, undisturbed, place):
     root = copied(delivered, tmp_path / "ws")
     (root / place).chmod(0o500)
-    code, said = finished(outcomes(root, *INGEST, preexec_fn=without_privileges))
+    code, said = finished(outcomes(root, *INGEST, before=without_privileges))
     tried("read-only folders")
     assert is_one_clear_error(code, said), said
     (root / place).chmod(0o700)
