@@ -13,7 +13,7 @@ demo: $(STAMP)  ## a synthetic cohort, ingested and reported on, in the folder $
 	$(BIN)/outcomes demo $(DEMO) --patients $(PATIENTS)
 
 test: $(STAMP)  ## all tests
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto
 
 check: $(STAMP)  ## format, lint and types
 	$(BIN)/ruff format --check .
@@ -25,7 +25,7 @@ bench: $(STAMP)  ## speed and memory, as ratios against a floor in the same run
 	$(BIN)/python tests/benchmarks/operation.py
 
 faults: $(STAMP)  ## the long mode of the fault tests: several hundred kills, hostile files; an hour
-	OUTCOMES_FAULTS=long $(BIN)/python -m pytest tests/faults -n auto --dist loadgroup
+	OUTCOMES_FAULTS=long $(BIN)/python -m pytest tests/faults -n auto
 
 lock:  ## pin every dependency anew, with hashes and without hosts
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \

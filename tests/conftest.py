@@ -35,6 +35,13 @@ def workspace(tmp_path) -> Workspace:
     return open_workspace(root)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from scheduling import ByNeed
+
+    return ByNeed(config, log)
+
+
 @pytest.fixture(scope="session")
 def receiver():
     """A web server that writes down what it is told: where the installation sends its notifications."""
@@ -45,7 +52,7 @@ def receiver():
 
 @pytest.fixture(scope="session")
 def standing(tmp_path_factory, receiver):
-    """`outcomes up` on a workspace of its own: one for all tests that need a server (`xdist_group("server")`)."""
+    """`outcomes up` on a workspace of its own: one for all tests that need a server (`scheduling.SERVER`)."""
     found = standing_installation.Standing(tmp_path_factory.mktemp("up") / "ws", f'notify_url = "{receiver.url}"\n')
     found.start()
     yield found

@@ -81,8 +81,12 @@ class Standing:
         return self.process.wait(60)
 
     def part(self, words: str) -> int:
-        """The process id of a part of the command, by words of its command line."""
-        return next(pid for pid in descendants(self.process.pid) if words in command_of(pid))
+        """The process id of a part of the command, by words of its command line; waits for one that is being started."""
+        until(lambda: self._parts(words), 90, self.said)
+        return self._parts(words)[0]
+
+    def _parts(self, words: str) -> list[int]:
+        return [pid for pid in descendants(self.process.pid) if words in command_of(pid)]
 
     def ask(self, path: str, **body: Any) -> Any:
         """What the server's API answers."""
@@ -92,31 +96,36 @@ class Standing:
             {"Content-Type": "application/json"},
             method="POST",
         )
-        # A server that was killed is back within seconds.
+        # A server that was killed is back within seconds, and may be short of its database for some more.
         deadline = time.monotonic() + 90
         while True:
             try:
                 with urllib.request.urlopen(request, timeout=30) as answer:
                     return json.loads(answer.read() or "null")
             except (ConnectionError, TimeoutError, urllib.error.URLError) as error:
-                if isinstance(error, urllib.error.HTTPError) or time.monotonic() > deadline:
+                if (isinstance(error, urllib.error.HTTPError) and error.code < 500) or time.monotonic() > deadline:
                     raise
                 time.sleep(0.5)
 
+    def all_runs(self) -> list[dict[str, Any]]:
+        """Every run, by the time at which it was or is due; one that has not begun has no name of ours yet."""
+        return self.ask("flow_runs/filter", sort="EXPECTED_START_TIME_ASC", limit=200)
+
     def runs(self, flow: str = "") -> list[dict[str, Any]]:
-        """The runs that are due, by the time at which they were."""
-        found = self.ask("flow_runs/filter", sort="EXPECTED_START_TIME_ASC", limit=200)
-        return [run for run in found if run["name"].startswith(flow) and ":" in run["name"]]
+        """The runs that have begun, of one flow or of all."""
+        return [run for run in self.all_runs() if run["name"].startswith(flow) and ":" in run["name"]]
 
     def told(self) -> list[tuple[str, str]]:
         """The runs, for whoever reads why a test failed."""
         return [(run["name"], run["state_name"]) for run in self.runs() if not run["auto_scheduled"]]
 
     def is_idle(self) -> bool:
-        """Whether every run that was started has ended, and none waits for its turn."""
-        return all(run["state_type"] in TERMINAL for run in self.runs() if run["state_name"] != "Scheduled") and not [
-            run for run in self.runs() if run["state_name"] == "Scheduled" and run["auto_scheduled"] is False
-        ]
+        """Whether every run has ended but those that a schedule has laid out for later."""
+        return all(run["state_type"] in TERMINAL for run in self.all_runs() if not run["auto_scheduled"])
+
+    def taken_slots(self) -> list[dict[str, Any]]:
+        """Limits of concurrency some of whose slots are held."""
+        return [limit for limit in self.ask("v2/concurrency_limits/filter") if limit["active_slots"]]
 
     def sweep(self) -> None:
         """What the schedule does every 15 minutes, now."""
@@ -160,12 +169,18 @@ def until(is_true: Callable[[], object], seconds: float, about: Callable[[], obj
 
 
 def descendants(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):  # it has just ended
+        return []
     return [found for child in map(int, children) for found in (child, *descendants(child))]
 
 
 def command_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def kill(pid: int) -> None:

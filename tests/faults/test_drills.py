@@ -12,7 +12,6 @@ from standing import kill, until
 IS_LONG = os.environ.get("OUTCOMES_FAULTS") == "long"
 SECONDS = 240  # a bound for a test that hangs, not a measure
 
-pytestmark = pytest.mark.xdist_group("server")
 long_only = pytest.mark.skipif(not IS_LONG, reason="part of `make faults`")
 
 
@@ -35,7 +34,7 @@ def burst(standing, request):
     rows = standing.published("SELECT count(*), count(DISTINCT record_id) FROM history.consent")
     assert rows == [(len(standing.taken()),) * 2]
     assert not [path for path in standing.landing.iterdir() if path.suffix == ".csv"]
-    assert [limit for limit in standing.ask("v2/concurrency_limits/filter") if limit["active_slots"]] == []
+    until(lambda: standing.taken_slots() == [], SECONDS, standing.taken_slots)
 
 
 def ingest_begins(standing):

@@ -9,8 +9,6 @@ from flows.settings import create_workspace
 
 HEADER = "source_record_id,source_patient_id,source_updated_at,is_deleted"
 
-pytestmark = pytest.mark.xdist_group("server")
-
 
 @pytest.fixture(scope="module")
 def deployed(standing):
