@@ -1,6 +1,7 @@
-"""Make a Prefect server know what `prefect.yaml` says, and nothing else of ours: pool, deployments, automations.
+"""Make a Prefect server know what `prefect.yaml` and the schedules of sources say, and nothing else of ours: pool, deployments, automations.
 
-`python -m deployments.apply`, with PREFECT_API_URL and OUTCOMES_WORKSPACE. To run it again changes nothing.
+`python -m deployments.apply`, with PREFECT_API_URL and OUTCOMES_WORKSPACE. To run it again changes nothing, but for sources whose
+YAML has changed, come or gone meanwhile.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,12 +25,13 @@ from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectNotFound
 
+from deployments.definitions import PREFECT_FILE, definitions, names
 from deployments.local_server import POOL
 from flows.errors import PipelineError, UsageError
-from flows.settings import Settings, open_workspace
+from flows.settings import Settings, Workspace, open_workspace
+from flows.stages.land import known_sources
 from schemas.events import RESOURCE, FileHeld, SourceLate
 
-PREFECT_FILE = Path(__file__).with_name("prefect.yaml")
 SILENT = "outcomes: end runs that went silent"
 NOTIFY = "outcomes: tell an operator"
 _WEBHOOK = "outcomes-operator"
@@ -36,16 +39,19 @@ _WEBHOOK = "outcomes-operator"
 _SILENT_SECONDS = 90
 
 
-def apply(settings: Settings) -> list[str]:
-    """Bring the server to what is written here; the names of the deployments. Raises PipelineError if Prefect refuses them."""
-    wanted = {
-        (deployment["entrypoint"].rpartition(".")[2], deployment["name"])
-        for deployment in yaml.safe_load(PREFECT_FILE.read_text(encoding="utf-8"))["deployments"]
-    }
-    with get_client(sync_client=True) as client:
+def apply(workspace: Workspace) -> list[str]:
+    """Bring the server to what is written here and in the workspace's sources; the names of the deployments.
+
+    Raises PipelineError if Prefect refuses them.
+    """
+    found = definitions(known_sources(workspace.root / "sources"))
+    wanted = names(found)
+    with get_client(sync_client=True) as client, tempfile.TemporaryDirectory() as folder:
         _ensure_pool(client)
+        file = Path(folder) / PREFECT_FILE.name
+        file.write_text(yaml.safe_dump(found, sort_keys=False), encoding="utf-8")
         done = subprocess.run(
-            [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--prefect-file", str(PREFECT_FILE), "--all"],
+            [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--prefect-file", str(file), "--all"],
             capture_output=True,
             text=True,
             check=False,
@@ -54,7 +60,7 @@ def apply(settings: Settings) -> list[str]:
         if done.returncode:
             raise PipelineError(f"the deployments were refused:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
         _remove_what_is_no_longer_wanted(client, wanted)
-        _automate(client, settings)
+        _automate(client, workspace.settings)
     return sorted(name for _, name in wanted)
 
 
@@ -153,7 +159,7 @@ def main() -> None:
         workspace = os.environ.get("OUTCOMES_WORKSPACE")
         if not workspace or not os.environ.get("PREFECT_API_URL"):
             raise UsageError("OUTCOMES_WORKSPACE and PREFECT_API_URL must be set.")
-        print(", ".join(apply(open_workspace(Path(workspace)).settings)))
+        print(", ".join(apply(open_workspace(Path(workspace)))))
     except PipelineError as error:
         print(f"apply: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

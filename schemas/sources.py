@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from datetime import UTC, datetime
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +14,7 @@ from zoneinfo import ZoneInfo
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from schemas.apis import RestApi
 from schemas.contract import TABLES
 
 
@@ -67,19 +69,25 @@ class PatientIs(_Part):
 
 
 class ExportedAt(_Part):
-    """Where the source states when it was exported: a column, or the file's name by a pattern with one group.
+    """Where the source states when it was exported: a column, the file's name by a pattern with one group, or a header of the
+    response that an API gave; that one then stands in the name that the response lands under.
 
-    Never a file's time or a clock. With neither, it is unknown.
+    Never a file's time or a clock. With none of them, it is unknown.
     """
 
     column: str | None = None
     file_name: str | None = None
+    response: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]+$")
 
 
 class ConsentBasis(_Part):
     """Stands for a grant of `aggregate_release` by every patient of the source; printed in every report."""
 
     basis: str
+
+
+# How a landed response is named: what it is, when its API says it was exported (if it does), a mark of its bytes.
+_PULLED = re.compile(r"-(\d{4}-\d{2}-\d{2}T\d{6}(?:\.\d+)?Z)-[0-9a-f]{16}\.(?:nd)?json$")
 
 
 def _tuple(value: Any) -> Any:
@@ -114,6 +122,7 @@ class Source(_Part):
     tolerance: float | None = Field(default=None, ge=0, le=1)
     not_mapped: dict[str, tuple[str, ...]] = {}
     snapshot: Literal["full", "partial"] = "partial"
+    api: RestApi | None = Field(default=None, description="Where it is pulled from, if nobody delivers it")
     folder: Path | None = Field(
         default=None, exclude=True, description="The workspace's `sources/`, if it stands there"
     )
@@ -136,6 +145,7 @@ class Source(_Part):
         if self.exported_at.file_name and re.compile(self.exported_at.file_name).groups != 1:
             raise ValueError("the pattern `exported_at.file_name` must have one group, which is the time")
         self._json_can_be_read()
+        self._api_can_be_pulled()
         names = [column.raw_name.casefold() for column in self.columns if not column.ignore]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"columns {twice} have a name in `raw` twice")
@@ -159,6 +169,28 @@ class Source(_Part):
             )
         if self.format == "ndjson" and "[*]" in (self.records or ""):
             raise ValueError("in NDJSON every line is a record: `records` takes no [*]")
+
+    def _api_can_be_pulled(self) -> None:
+        if self.api is None:
+            if self.exported_at.response:
+                raise ValueError("`exported_at.response` is for a source with `api`")
+            return
+        if self.format == "csv":
+            raise ValueError("an `api` gives JSON: say `format: json` or `format: ndjson`")
+        if self.format == "ndjson" and self.api.members_of_body():
+            raise ValueError("in NDJSON every line is a record: what else is read of a response stands in a `header`")
+        for path in self.api.paths:
+            if self.pattern_for(self.pulled_name(path.file, None, "0" * 64)) is None:
+                raise ValueError(
+                    f"`files` takes no file whose name begins with {path.file}, as those of {path.path} do"
+                )
+
+    def pulled_name(self, what: str, exported_at: datetime | None, digest: str) -> str:
+        """The name that a response lands under. The same bytes of the same export have the same name."""
+        stated = exported_at.astimezone(UTC).strftime("%Y-%m-%dT%H%M%S") if exported_at else ""
+        if exported_at and exported_at.microsecond:
+            stated += f".{exported_at.microsecond:06}"
+        return f"{what}-{stated}{'Z-' * bool(stated)}{digest[:16]}.{self.format}"
 
     @property
     def record_path(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -208,18 +240,22 @@ class Source(_Part):
 
     def stated_export_time(self, file_name: str) -> str | None:
         """The text of the time that the file's name states, or None."""
-        if self.exported_at.file_name is None:
+        pattern = _PULLED if self.exported_at.response else self.exported_at.file_name
+        if pattern is None:
             return None
-        found = re.search(self.exported_at.file_name, file_name)
+        found = re.search(pattern, file_name)
         return found.group(1) if found else None
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes when the YAML or one of its SELECTs does: a file taken under another one may read otherwise."""
+        """Changes when the YAML or one of its SELECTs does: a file taken under another one may read otherwise.
+
+        Not so with `api`: how a file came says nothing about how it reads.
+        """
         import hashlib
 
         selects = [self.select(table) or "" for table in sorted({t for p in self.files for t in p.feeds})]
-        return hashlib.sha256("\0".join([self.model_dump_json(), *selects]).encode()).hexdigest()[:16]
+        return hashlib.sha256("\0".join([self.model_dump_json(exclude={"api"}), *selects]).encode()).hexdigest()[:16]
 
 
 def _read(text: str, where: str, folder: Path | None) -> Source:

@@ -1,0 +1,408 @@
+"""Requests that may fail: asked again while that can help, never answered by anybody but the server the source names.
+
+What is said of a failure names the server and the place in the source's YAML, never an address with its parameters: those may
+hold a mark of the last record, and what a server sends may hold anything.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import re
+import ssl
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
+
+import httpx
+
+from flows.errors import PipelineError, TransientError, UnreadableError
+from flows.exports.credentials import Credentials, TokenCredentials
+from flows.exports.files import whole_file
+from schemas.apis import Basic, Bearer, ClientCredentials, HeaderKey, Retries
+
+Found = TypeVar("Found")
+
+# They write the whole address of every request into the log, and with it marks of records; at their most talkative, headers.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+_BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 5
+_CONNECT_SECONDS = 20.0
+# RFC 8288. httpx splits links at commas, which addresses may hold.
+_LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[\w!#$&+.^`|~*-]+\s*(?:=\s*(?:"[^"]*"|[^\s",;]+))?)*)')
+_REL = re.compile(r';\s*rel\s*=\s*"?([^";]*)"?', re.IGNORECASE)
+# An answer that is read as a whole, such as a token's.
+_MOST_SMALL_BYTES = 1 << 20
+_CHUNK = 1 << 20
+# A body that is not what it should be may have been cut on its way; one that is so again is so at its server.
+_DAMAGED_ATTEMPTS = 3
+
+
+class Connection(Protocol):
+    """What a client must be told, whichever protocol it serves; part of every kind of `api`."""
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def headers(self) -> dict[str, str]: ...
+    @property
+    def authentication(self) -> Bearer | HeaderKey | Basic | ClientCredentials | None: ...
+    @property
+    def requests_per_minute(self) -> float | None: ...
+    @property
+    def timeout_seconds(self) -> float: ...
+    @property
+    def retries(self) -> Retries: ...
+
+
+class DamagedBodyError(ValueError):
+    """A body that cannot be read as what it should be; the message says why, without anything that stands in it."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for: a whole address, and what is added to its query."""
+
+    address: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the server said about the body that it sent. `is_framed`: how long the body is was said too."""
+
+    status: int
+    address: str
+    headers: httpx.Headers
+    is_framed: bool
+
+    @property
+    def links(self) -> list[dict[str, str]]:
+        """What the header `Link` names: each with its `url` and its `rel`."""
+        return [
+            {"url": url, "rel": rel}
+            for url, rest in _LINK.findall(self.headers.get("link", ""))
+            for rel in _REL.findall(rest)
+        ]
+
+    @property
+    def at(self) -> datetime | None:
+        """The server's clock when it answered."""
+        return http_date(self.headers.get("date"))
+
+
+class _AgainError(Exception):
+    """It may help to ask again."""
+
+    def __init__(self, why: str, wait: float | None = None, *, is_damaged: bool = False) -> None:
+        super().__init__(why)
+        self.why, self.wait, self.is_damaged = why, wait, is_damaged
+
+
+class Client:
+    """Asks one server. `wait` waits for some seconds; `free_bytes` says how many more a file may get."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        wait: Callable[[float], None] = time.sleep,
+        free_bytes: Callable[[], int] = lambda: 1 << 62,
+    ) -> None:
+        self._connection, self._wait, self._free_bytes = connection, wait, free_bytes
+        self._base = httpx.URL(connection.address)
+        self.server = self._base.netloc.decode("ascii")
+        said = connection.authentication
+        self._credentials = (
+            TokenCredentials(said, self._post) if isinstance(said, ClientCredentials) else Credentials(said)
+        )
+        self._asked_at: float | None = None
+        self._http = httpx.Client(
+            timeout=httpx.Timeout(connection.timeout_seconds, connect=_CONNECT_SECONDS),
+            headers={"Accept-Encoding": "gzip", **connection.headers},
+            follow_redirects=False,
+            # What is on this machine is never asked for by way of a proxy.
+            mounts=dict.fromkeys(("all://localhost", "all://127.0.0.1", "all://[::1]")),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._http.close()
+
+    def download(
+        self,
+        what: str,
+        request: Request,
+        into: Path,
+        read: Callable[[Answer, Path], Found],
+        most_bytes: int | None = None,
+    ) -> Found:
+        """Ask for something, write its body to a file that is then on the disk, and read it there; what `read` makes of it.
+
+        `what` names it in messages. Where `read` raises DamagedBodyError the body is asked for again, as it may have been cut.
+        Raises TransientError if the server cannot be reached or goes on being busy, UnreadableError if it answers what
+        cannot be used: no success, a way to another server, a page for people, more than `most_bytes`.
+        """
+        with _sorted_errors(what, self.server):
+            url = httpx.URL(request.address)
+        if request.parameters:
+            url = url.copy_merge_params(dict(request.parameters))
+        is_renewed = False
+
+        def once() -> Found:
+            nonlocal is_renewed
+            for _ in range(2):
+                with self._asked(what, url) as response:
+                    if response.status_code == 401 and not is_renewed and self._credentials.renew():
+                        is_renewed = True
+                        continue
+                    self._expect_success(what, response)
+                    answer = Answer(
+                        response.status_code,
+                        str(response.url),
+                        response.headers,
+                        "content-length" in response.headers
+                        or "chunked" in response.headers.get("transfer-encoding", ""),
+                    )
+                    self._write(what, response, into, most_bytes)
+                    return read(answer, into)
+            raise AssertionError  # the second time round nothing is renewed
+
+        return self._patiently(what, once)
+
+    def is_ours(self, address: str) -> bool:
+        """Whether an address is of the server that the source names, so that it may be shown who asks."""
+        return _origin(httpx.URL(address)) == _origin(self._base)
+
+    @contextmanager
+    def _asked(self, what: str, url: httpx.URL) -> Iterator[httpx.Response]:
+        """The answer to a GET, after redirects within the server."""
+        headers = self._credentials.headers()
+        for _ in range(_MOST_REDIRECTS):
+            if _origin(url) != _origin(self._base):
+                raise UnreadableError(
+                    f"{what}: {self.server} points to another server, {url.netloc.decode('ascii', 'replace')}, which is not asked: it would be shown "
+                    "who asks. Name the right server as `address` in the source's YAML."
+                )
+            self._pace()
+            with self._http.stream("GET", url, headers=headers) as response:
+                if response.status_code not in _REDIRECTS or "location" not in response.headers:
+                    yield response
+                    return
+                try:
+                    url = url.join(response.headers["location"])
+                except httpx.InvalidURL:
+                    raise UnreadableError(f"{what}: {self.server} points to what is no address.") from None
+        raise UnreadableError(f"{what}: {self.server} points from one address to the next without end.")
+
+    def _expect_success(self, what: str, response: httpx.Response) -> None:
+        status = response.status_code
+        if status in (200, 204):
+            return
+        if status in _BUSY:
+            raise _AgainError(f"answers {status}", _seconds_asked_for(response.headers))
+        if status in (401, 403):
+            raise UnreadableError(
+                f"{what}: {self.server} refuses the credentials ({status}). Check `authentication` in the source's YAML and the variable that it names."
+            )
+        if status == 404:
+            raise NotThereError(f"{what}: {self.server} has no such list (404). Check `paths` in the source's YAML.")
+        if 400 <= status < 500:
+            raise RejectedError(
+                f"{what}: {self.server} does not take the request ({status}). Check `api` in the source's YAML."
+            )
+        raise UnreadableError(f"{what}: {self.server} answers {status}. Nothing of it is taken.")
+
+    def _write(self, what: str, response: httpx.Response, into: Path, most_bytes: int | None) -> None:
+        """The body as the server has it: unpacked, whole, and on the disk."""
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        size, checked_at = 0, 0
+        with whole_file(into) as file:
+            for chunk in _unpacked(response):
+                if size == 0 and (kind in ("text/html", "application/xhtml+xml") or _is_page(chunk)):
+                    raise UnreadableError(
+                        f"{what}: {self.server} answers with a page for people (HTML) where records are due: a sign-in, a proxy or upkeep. "
+                        "Nothing of it is taken; look at it in a browser."
+                    )
+                size += len(chunk)
+                if most_bytes is not None and size > most_bytes:
+                    raise UnreadableError(
+                        f"{what}: a response of more than {most_bytes >> 20} MB in one JSON document. Ask for smaller pages (`page_size`), or for NDJSON."
+                    )
+                if size - checked_at > 16 * _CHUNK:
+                    checked_at = size
+                    if self._free_bytes() <= 0:
+                        raise PipelineError(
+                            f"{what}: the disk is nearly full (minimum_free_bytes in outcomes.toml). Free some, then run the command again: what has landed stays."
+                        )
+                file.write(chunk)
+
+    def _post(self, address: str, form: dict[str, str], headers: dict[str, str]) -> dict[str, Any]:
+        """Ask the authorization server for a token."""
+        what = "the authorization server"
+
+        def once() -> dict[str, Any]:
+            with self._http.stream("POST", address, data=form, headers=headers) as response:
+                if response.status_code in _BUSY:
+                    raise _AgainError(f"answers {response.status_code}", _seconds_asked_for(response.headers))
+                if response.status_code != 200:
+                    raise UnreadableError(
+                        f"{what} refuses to give a token ({response.status_code}). Check `authentication` in the source's YAML and the variable that it names."
+                    )
+                body = b""
+                for chunk in _unpacked(response):
+                    body += chunk
+                    if len(body) > _MOST_SMALL_BYTES:
+                        raise UnreadableError(f"{what} answers with more than a token.")
+            try:
+                answer = json.loads(body)
+            except ValueError:
+                raise DamagedBodyError("answers with what is no JSON") from None
+            return answer if isinstance(answer, dict) else {}
+
+        return self._patiently(what, once)
+
+    def _patiently(self, what: str, once: Callable[[], Found]) -> Found:
+        """What `once` gives, called again while that can help, with pauses that grow and are never the same."""
+        retries, attempt, damaged = self._connection.retries, 0, 0
+        while True:
+            attempt += 1
+            try:
+                with _sorted_errors(what, self.server):
+                    return once()
+            except _AgainError as again:
+                damaged += again.is_damaged
+                if damaged >= min(_DAMAGED_ATTEMPTS, retries.attempts):
+                    raise UnreadableError(f"{what}: {self.server} {again.why}. Nothing of it is taken.") from None
+                if attempt >= retries.attempts:
+                    raise TransientError(
+                        f"{what}: {self.server} {again.why}, the last of {attempt} attempts. Run the command again later: it goes on where it stopped."
+                    ) from None
+                if again.wait is not None and again.wait > retries.longest_seconds:
+                    raise TransientError(
+                        f"{what}: {self.server} {again.why} and asks for {again.wait:,.0f} seconds of patience. Run the command again then: it goes on where it stopped."
+                    ) from None
+                grown = retries.first_seconds * 2 ** (attempt - 1)
+                pause = min(grown * random.uniform(0.5, 1.5), retries.longest_seconds)  # noqa: S311  no secret
+                self._wait(max(pause, again.wait or 0.0))
+
+    def _pace(self) -> None:
+        """Not more requests a minute than the source allows."""
+        if self._connection.requests_per_minute is None:
+            return
+        now = time.monotonic()
+        if self._asked_at is not None:
+            due = self._asked_at + 60.0 / self._connection.requests_per_minute
+            if due > now:
+                self._wait(due - now)
+                now = due
+        self._asked_at = now
+
+
+class RejectedError(UnreadableError):
+    """The server does not take a request, such as one with a mark that it has forgotten meanwhile."""
+
+
+class NotThereError(RejectedError):
+    """The server knows no such address, which is how some say that the pages have ended."""
+
+
+def http_date(text: str | None) -> datetime | None:
+    """The instant that a header states, as HTTP or ISO 8601 write it with a time zone; None if it states none."""
+    if not text:
+        return None
+    for parse in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            at = parse(text.strip())
+        except (ValueError, TypeError, IndexError):
+            continue
+        if at.tzinfo is not None:
+            return at
+    return None
+
+
+@contextmanager
+def _sorted_errors(what: str, server: str) -> Iterator[None]:
+    """What httpx raises, as what may heal and what does not. Its own words may hold an address or a piece of an answer."""
+    try:
+        yield
+    except DamagedBodyError as error:
+        raise _AgainError(str(error), is_damaged=True) from None
+    except httpx.TimeoutException:
+        raise _AgainError("does not answer in time") from None
+    except httpx.ConnectError as error:
+        if _is_distrust(error):
+            raise UnreadableError(
+                f"{what}: the certificate of {server} does not hold, so nothing is asked of it. If it is of an authority of your own, name "
+                "that one's file in the variable SSL_CERT_FILE."
+            ) from None
+        raise _AgainError("cannot be reached") from None
+    except httpx.DecodingError:
+        raise _AgainError("sends a body that cannot be unpacked", is_damaged=True) from None
+    except httpx.TransportError:
+        raise _AgainError("breaks off the connection") from None
+    except httpx.InvalidURL:
+        raise UnreadableError(f"{what}: {server} points to what is no address.") from None
+
+
+def _is_distrust(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port or {"https": 443, "http": 80}.get(url.scheme)
+
+
+def _seconds_asked_for(headers: httpx.Headers) -> float | None:
+    """What `Retry-After` asks for; a date is told by the server's clock, not ours."""
+    text = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"\d{1,9}(\.\d+)?", text):
+        return float(text)
+    until, now = http_date(text), http_date(headers.get("date"))
+    return max(0.0, (until - now).total_seconds()) if until and now else None
+
+
+def _is_page(start: bytes) -> bool:
+    return start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<"
+
+
+def _unpacked(response: httpx.Response) -> Iterator[bytes]:
+    """The body in pieces of bounded size. A packed one that ends too early is damaged: httpx would not say so."""
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding in ("identity", ""):
+        yield from response.iter_raw(_CHUNK)
+        return
+    if encoding not in ("gzip", "x-gzip"):
+        raise DamagedBodyError("packs its body in a way that it was not asked for")
+    unpack = zlib.decompressobj(wbits=31)
+    try:
+        for packed in response.iter_raw(_CHUNK):
+            rest = packed
+            while rest:
+                if unpack.eof:
+                    unpack = zlib.decompressobj(wbits=31)
+                piece = unpack.decompress(rest, _CHUNK)
+                rest = unpack.unused_data if unpack.eof else unpack.unconsumed_tail
+                if piece:
+                    yield piece
+    except zlib.error:
+        raise DamagedBodyError("sends a body that cannot be unpacked") from None
+    yield unpack.flush()
+    if not unpack.eof:
+        raise DamagedBodyError("sends a body that breaks off")
