@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import duckdb
 
@@ -22,8 +22,9 @@ from flows.errors import (
     UnreadableError,
     UsageError,
 )
+from flows.releasing import write_pages
 from flows.settings import Workspace
-from flows.stages import build, erase, gate, land, publish, reading
+from flows.stages import build, erase, gate, land, lifecycle, publish, reading
 from flows.stages import release as release_stage
 from flows.stages.admit import Candidate, FileOutcome, admit, record_source, refuse, unknown
 from flows.stages.forgotten import Forgotten, named_in
@@ -32,6 +33,9 @@ from flows.stages.release import Release
 from flows.warehouse import snapshot, warehouse, writing
 from schemas.sources import Source
 from sql import statement
+
+if TYPE_CHECKING:
+    from flows.exports.pulling import ListOutcome, Told
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -69,6 +73,54 @@ class PlainRun:
 
 
 PLAIN = PlainRun()
+
+
+@dataclass(frozen=True)
+class PullSummary:
+    """What one pull did, list by list."""
+
+    source_name: str
+    lists: list[ListOutcome] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """The greatest of the lists' own; 0 if all were read to their end."""
+        return max((found.exit_code for found in self.lists), default=0)
+
+
+def pull(
+    workspace: Workspace,
+    source_name: str,
+    *,
+    now: datetime,
+    since: datetime | None = None,
+    run: Run = PLAIN,
+    told: Told | None = None,
+) -> PullSummary:
+    """Bring what has changed at a source's API into landing, from where the last pull ended; `since` asks from another time.
+
+    `told` hears of each page. One list's fault never stops the others. Raises UsageError if the source is unknown or has no
+    API, TransientError if it is being pulled already.
+    """
+    source = land.known_source(land.known_sources(workspace.root / "sources"), source_name)
+    if source.api is None:
+        raise UsageError(f"source '{source_name}' has no `api` in its YAML: its files are delivered, not pulled.")
+    if since is not None and source.api.incremental is None:
+        raise UsageError(f"source '{source_name}' is pulled as a whole each time: it has no `incremental` in its YAML.")
+    if since is not None and since > now:
+        raise UsageError("changes can be asked for from a time that has been, not from one that comes.")
+    _check_space(workspace)
+    # Here, as httpx takes a while to import and only a pull needs it.
+    from flows.exports import pulling
+
+    outcomes = []
+    with pulling.alone(workspace, source):
+        for name in pulling.list_names(source):
+            try:
+                outcomes.append(run.call(pulling.pull_list, workspace, source, name, since, now, told))
+            except PipelineError as error:
+                outcomes.append(pulling.failed(name, error))
+    return PullSummary(source_name, outcomes)
 
 
 @dataclass(frozen=True)
@@ -317,7 +369,7 @@ def _rebuild_marts(con: duckdb.DuckDBPyConnection) -> None:
 
 @dataclass(frozen=True)
 class ReportSummary:
-    """Where a report lies and what it stands on."""
+    """Where a report lies, what it stands on, and whether it is published or waits for approval."""
 
     release_id: int
     page: Path
@@ -325,28 +377,34 @@ class ReportSummary:
     as_of_at: datetime
     cell_count: int
     suppressed_count: int
+    status: str
+    compared_with: int | None
 
 
 def report(workspace: Workspace, *, now: datetime, as_of_at: datetime | None = None, run: Run = PLAIN) -> ReportSummary:
-    """Build the marts, release what may leave, write the pages, publish: of everything that is admitted.
+    """Build the marts, draft a release of everything that is admitted, approve it if that is automatic, write the pages, publish.
 
     `as_of_at` is the instant that windows, ages and consent are taken at; without it, now.
     """
     release = run.call(draft, workspace, as_of_at or now, now)
     page = run.call(write_pages, workspace, release)
-    states = release.frame.column("state").to_pylist()
     return ReportSummary(
         release.release_id,
         page,
         release.as_of_batch,
         release.as_of_at,
-        len(states),
-        sum(state == "suppressed" for state in states),
+        release.frame.num_rows,
+        release.suppressed_count,
+        release.status,
+        release.compared_with,
     )
 
 
 def draft(workspace: Workspace, as_of_at: datetime, now: datetime) -> Release:
-    """Build and release under the writer's lock, then publish the file that holds both."""
+    """Build and draft under the writer's lock, then publish the file that holds both.
+
+    Approval is a step of its own, so that a run that is killed before it leaves a draft and nothing that counts as shown.
+    """
     with writing(workspace, "outcomes report"):
         with warehouse(workspace) as con:
             known_sources = land.known_sources(workspace.root / "sources")
@@ -354,28 +412,15 @@ def draft(workspace: Workspace, as_of_at: datetime, now: datetime) -> Release:
                 if name in known_sources:
                     record_source(con, known_sources[name])
             (as_of_batch,) = con.execute("SELECT coalesce(max(batch_id), 0) FROM ops.batch").fetchone() or (0,)
-            build.build(con, as_of_batch, as_of_at)
             cell = workspace.settings.minimum_cell
+            con.execute("SET VARIABLE minimum_cell = $cell", {"cell": cell})
+            build.build(con, as_of_batch, as_of_at)
             release = release_stage.draft(con, as_of_batch=as_of_batch, as_of_at=as_of_at, now=now, minimum_cell=cell)
+            if workspace.settings.automatic_approval:
+                lifecycle.approve(con, release.release_id, lifecycle.AUTOMATIC, now)
+                release = lifecycle.stored(con, release.release_id)
         publish.publish(workspace, now)
     return release
-
-
-def write_pages(workspace: Workspace, release: Release) -> Path:
-    """Exchange the published report for this release's, folder by folder; returns its page."""
-    from flows.pages.report import write_report
-
-    building = workspace.folder("published", f".report-{release.release_id}")
-    shutil.rmtree(building)
-    building.mkdir(mode=0o700)
-    page = write_report(release, building)
-    old = workspace.root / "published" / ".report-old"
-    shutil.rmtree(old, ignore_errors=True)
-    if workspace.report.exists():
-        workspace.report.rename(old)
-    building.rename(workspace.report)
-    shutil.rmtree(old, ignore_errors=True)
-    return workspace.report / page.name
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ _FIRST_SETTINGS = """\
 # snapshot_copies = 2           # dated copies of the published file that are kept
 # minimum_free_bytes = 500000000
 # minimum_cell = 11             # released counts below it are suppressed
+# automatic_approval = true     # a drafted report is published at once; false: not before `outcomes release approve`
 # data_docs = true              # write what the audit saw as pages in data-docs/
 # server_host = "127.0.0.1"     # where `outcomes up` serves Prefect; others reach it only if this says so
 # server_port = 4200
@@ -42,6 +43,7 @@ class Settings:
     snapshot_copies: int = 2
     minimum_free_bytes: int = 500_000_000
     minimum_cell: int = 11
+    automatic_approval: bool = True
     data_docs: bool = True
     server_host: str = "127.0.0.1"
     server_port: int = 4200
@@ -76,7 +78,13 @@ class Workspace:
 
     @property
     def report(self) -> Path:
+        """The pages of the approved report."""
         return self.root / "published" / "report"
+
+    @property
+    def draft(self) -> Path:
+        """The pages of a report that waits for approval."""
+        return self.root / "published" / "draft"
 
     def folder(self, *parts: str) -> Path:
         """A folder of the workspace, made if it is not there."""

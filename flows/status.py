@@ -54,12 +54,20 @@ class LateSource:
 
 @dataclass(frozen=True)
 class ReleaseLine:
-    """A report that was drafted."""
+    """A report: the one that is published, or the last one that waits for a decision or was held."""
 
     release_id: int
     as_of_batch: int
     as_of_at: datetime
     status: str
+    reason: str | None = None
+
+    @property
+    def next_step(self) -> str:
+        """What an operator may do about it."""
+        if self.status == "draft":
+            return f". Decide: outcomes release diff | release approve {self.release_id} | release hold {self.release_id} --reason …"
+        return f": {self.reason}" if self.status == "held" else ""
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,7 @@ class Status:
     files: list[FileLine] = field(default_factory=list)
     open_tokens: list[OpenToken] = field(default_factory=list)
     release: ReleaseLine | None = None
+    undecided_release: ReleaseLine | None = None
     strays: list[str] = field(default_factory=list)
     late: list[LateSource] = field(default_factory=list)
 
@@ -102,11 +111,12 @@ class Status:
             found.append(
                 f"waiting    {_counted(self.waiting_count, 'record')} whose patient or episode has not come yet (ops.waiting)"
             )
-        if self.release:
-            found.append(
-                f"report     {self.release.release_id}, as of batch {self.release.as_of_batch} at {self.release.as_of_at:%Y-%m-%d %H:%M} UTC, {self.release.status}"
-            )
-        else:
+        found += [
+            f"report     {line.release_id}, as of batch {line.as_of_batch} at {line.as_of_at:%Y-%m-%d %H:%M} UTC, {line.status}{line.next_step}"
+            for line in (self.release, self.undecided_release)
+            if line is not None
+        ]
+        if self.release is None and self.undecided_release is None:
             found.append("report     none yet. Run: outcomes report")
         return found
 
@@ -157,9 +167,7 @@ def read_status(workspace: Workspace, now: datetime) -> Status:
             ).fetchall()
         ]
         (waiting,) = con.execute("SELECT coalesce(sum(record_count), 0)::BIGINT FROM ops.waiting").fetchone() or (0,)
-        last = con.execute(
-            "SELECT release_id, as_of_batch, as_of_at, status FROM ops.release ORDER BY release_id DESC LIMIT 1"
-        ).fetchone()
+        lines = [ReleaseLine(*row) for row in con.execute(statement("status/last_releases")).fetchall()]
     return Status(
         str(workspace.root),
         writer,
@@ -170,7 +178,8 @@ def read_status(workspace: Workspace, now: datetime) -> Status:
         waiting,
         files,
         tokens,
-        ReleaseLine(*last) if last else None,
+        next((line for line in lines if line.status == "approved"), None),
+        next((line for line in lines if line.status != "approved"), None),
         strays,
         late_sources(workspace, now),
     )

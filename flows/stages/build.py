@@ -8,8 +8,9 @@ from graphlib import TopologicalSorter
 
 import duckdb
 
+from flows.stages.estimators import ESTIMATED, estimate
 from flows.stages.functions import add_functions
-from flows.warehouse import transaction
+from flows.warehouse import create_scores, transaction
 from schemas.quoting import literal, quoted
 from sql import statement, statements
 
@@ -28,6 +29,7 @@ def build(con: duckdb.DuckDBPyConnection, as_of_batch: int, as_of_at: datetime) 
     names = marts()
     with transaction(con):
         con.execute("CREATE SCHEMA IF NOT EXISTS marts")
+        create_scores(con)
         for (left_over,) in con.execute(
             "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'marts'"
         ).fetchall():
@@ -35,15 +37,31 @@ def build(con: duckdb.DuckDBPyConnection, as_of_batch: int, as_of_at: datetime) 
                 con.execute(f"DROP TABLE marts.{quoted(left_over)}")
         for name in names:
             select = statement(f"marts/{name}")
-            con.execute(f"CREATE OR REPLACE TABLE marts.{quoted(name)} AS {select}")
+            create(con, name, select)
             con.execute(f"COMMENT ON TABLE marts.{quoted(name)} IS {literal(_header(select))}")
+
+
+def create(con: duckdb.DuckDBPyConnection, name: str, select: str) -> None:
+    """One mart from its statement; an estimated one from what `estimators` makes of the statement's rows."""
+    if name not in ESTIMATED:
+        con.execute(f"CREATE OR REPLACE TABLE marts.{quoted(name)} AS {select}")
+        return
+    con.register("estimated", estimate(name, con.execute(select).to_arrow_table()))
+    try:
+        con.execute(f"CREATE OR REPLACE TABLE marts.{quoted(name)} AS SELECT * FROM estimated")
+    finally:
+        con.unregister("estimated")
 
 
 def marts() -> list[str]:
     """The names of all marts, each after those it reads."""
+    return list(TopologicalSorter(reads()).static_order())
+
+
+def reads() -> dict[str, list[str]]:
+    """Which marts each mart reads."""
     selects = {path.removeprefix("marts/"): statement(path) for path in statements("marts")}
-    reads = {name: sorted(set(_MART.findall(_code(select))) - {name}) for name, select in selects.items()}
-    return list(TopologicalSorter(reads).static_order())
+    return {name: sorted(set(_MART.findall(_code(select))) - {name}) for name, select in selects.items()}
 
 
 def _code(select: str) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from flows.errors import PipelineError
-from flows.stages.build import marts
+from flows.errors import HeldError, PipelineError
+from flows.stages.fingerprints import fingerprint, fingerprints
 from flows.stages.suppression import Relation, Suppression, Table, suppress
 from flows.warehouse import insert_rows, transaction
 from schemas.topics import words
@@ -19,6 +18,8 @@ from sql import statement, statements
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from flows.stages.differences import FigureDifference
 
 SHOWN, SUPPRESSED = "shown", "suppressed"
 # Counts of these are held back; files and codes are no people.
@@ -50,6 +51,12 @@ class Release:
     fingerprint: str
     sources: tuple[SourceNote, ...] = ()
     withdrawn_tables: tuple[str, ...] = ()
+    status: str = "draft"
+    compared_with: int | None = None
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    erasure_count: int = 0
+    # By table, how its figures differ from those of the release it was compared with.
+    differences: tuple[FigureDifference, ...] = ()
 
     @property
     def suppressed_count(self) -> int:
@@ -108,37 +115,70 @@ def draft(
 ) -> Release:
     """Draft a release from the marts, which must have been built as of the same batch and instant; store and return it.
 
+    Nothing is published by it: what it shows counts as shown once it is approved. A release of the same batch, instant and
+    statements that is approved already is returned as it is stored.
+
     The caller holds the writer lock. Raises PipelineError if the marts were built as of another batch or instant,
-    HeldError if the release could not be made safe: then nothing is stored.
+    HeldError if the release could not be made safe (then nothing is stored), or if the same one was held by an operator.
     """
+    # What becomes of releases is told in terms of what they are: that module reads this one.
+    from flows.stages.lifecycle import stored, supersede
+
+    release_id, released_at, is_approved = _number(con, as_of_batch, as_of_at, minimum_cell, now)
+    if is_approved:
+        return stored(con, release_id)
     window_from_on, window_to_on = _check_marts(con, as_of_batch, as_of_at)
-    cells = read_cells(con)
-    shown = shown_before(con)
-    held = held_back(cells, shown, minimum_cell)
-    decided = decide(cells, minimum_cell, held)
+    found = compute(con, release_id, as_of_batch, as_of_at, minimum_cell)
+    sources = con.execute("SELECT source_system, description, consent_basis FROM ops.source ORDER BY ALL").fetchall()
+    (erasure_count,) = con.execute("SELECT count(*) FROM ops.erasure").fetchone() or (0,)
+    release = Release(
+        release_id,
+        as_of_batch,
+        as_of_at,
+        released_at,
+        minimum_cell,
+        found.frame,
+        window_from_on,
+        window_to_on,
+        fingerprint(),
+        tuple(SourceNote(*row) for row in sources),
+        found.decided.withdrawn,
+        "draft",
+        last_approved(con),
+        fingerprints(),
+        erasure_count,
+    )
     with transaction(con):
-        release_id, released_at = _number(con, as_of_batch, as_of_at, minimum_cell, now)
-        frame = publishable(con, cells, decided.hidden, release_id, as_of_batch, as_of_at)
-        frame = _as_shown_before(con, frame, cells, decided.hidden, shown, minimum_cell)
-        sources = con.execute(
-            "SELECT source_system, description, consent_basis FROM ops.source ORDER BY ALL"
-        ).fetchall()
-        release = Release(
-            release_id,
-            as_of_batch,
-            as_of_at,
-            released_at,
-            minimum_cell,
-            frame,
-            window_from_on,
-            window_to_on,
-            fingerprint(),
-            tuple(SourceNote(*row) for row in sources),
-            decided.withdrawn,
-        )
         _store(con, release)
-        _note_shown(con, release_id, cells, decided.hidden)
-    return release
+        _note_shown(con, release_id, found.cells, found.decided.hidden)
+        supersede(con, release_id, now)
+    return stored(con, release_id)
+
+
+@dataclass(frozen=True)
+class Computed:
+    """A release as it follows from the marts: its cells stay inside, its frame may leave."""
+
+    cells: list[Cell]
+    decided: Suppression
+    frame: pa.Table
+
+
+def compute(
+    con: duckdb.DuckDBPyConnection, release_id: int, as_of_batch: int, as_of_at: datetime, minimum_cell: int
+) -> Computed:
+    """The cells of the marts, what must be hidden of them, and the frame; compared with what earlier releases showed."""
+    cells = read_cells(con)
+    shown = shown_before(con, release_id)
+    decided = decide(cells, minimum_cell, held_back(cells, shown, minimum_cell))
+    frame = publishable(con, cells, decided.hidden, release_id, as_of_batch, as_of_at)
+    return Computed(cells, decided, _as_shown_before(con, frame, cells, decided.hidden, shown, minimum_cell))
+
+
+def last_approved(con: duckdb.DuckDBPyConnection) -> int | None:
+    """The release that readers have, if there is one."""
+    found = con.execute(statement("lifecycle/approved")).fetchone()
+    return None if found is None else int(found[0])
 
 
 @dataclass(frozen=True)
@@ -150,9 +190,12 @@ class ShownCell:
     patient_set: int | None
 
 
-def shown_before(con: duckdb.DuckDBPyConnection) -> dict[str, ShownCell]:
-    """Every cell that some release has shown, by key, as the last of them did."""
-    rows = con.execute("SELECT cell_key, release_id, cell_count, patient_set FROM ops.shown_cell").fetchall()
+def shown_before(con: duckdb.DuckDBPyConnection, before: int | None = None) -> dict[str, ShownCell]:
+    """Every cell that an approved release has shown, by key, as the last of them did; of those before one, or of all.
+
+    What a draft shows that was not approved nobody has seen: nothing is compared with it.
+    """
+    rows = con.execute(statement("lifecycle/last_shown"), {"before": before}).fetchall()
     return {key: ShownCell(*row) for key, *row in rows}
 
 
@@ -199,19 +242,26 @@ def least_difference(before: ShownCell, count: int, patient_set: int | None) -> 
 
 def _number(
     con: duckdb.DuckDBPyConnection, as_of_batch: int, as_of_at: datetime, minimum_cell: int, now: datetime
-) -> tuple[int, datetime]:
-    """The number and time of the release: a new one, or the last one's if it was of the same batch, instant and statements.
+) -> tuple[int, datetime, bool]:
+    """The number and time of the release, and whether it is approved: a new one, or the last one's if it was of the same batch,
+    instant and statements.
 
-    The same report asked again is the same release, be it that the first was interrupted.
+    The same report asked again is the same release, be it that the first was interrupted. What an operator held stays held.
     """
     same = con.execute(
-        statement("warehouse/same_release"),
+        statement("lifecycle/same_release"),
         {"batch": as_of_batch, "at": as_of_at, "cell": minimum_cell, "fingerprint": fingerprint()},
     ).fetchone()
     if same is not None:
-        return int(same[0]), same[1]
+        release_id, released_at, status, reason = same
+        if status == "held":
+            raise HeldError(
+                f"release {release_id} is the same report, and was held: {reason}. "
+                f"Decide anew: outcomes release approve {release_id} --reason …"
+            )
+        return int(release_id), released_at, status == "approved"
     (last,) = con.execute("SELECT coalesce(max(release_id), 0) FROM ops.release").fetchone() or (0,)
-    return int(last) + 1, now
+    return int(last) + 1, now, False
 
 
 def _as_shown_before(
@@ -254,20 +304,20 @@ def _as_shown_before(
 
 def _note_shown(con: duckdb.DuckDBPyConnection, release_id: int, cells: Sequence[Cell], hidden: frozenset[str]) -> None:
     rows = {
-        cell.cell_key: {
-            "cell_key": cell.cell_key,
-            "release_id": release_id,
-            "cell_count": cell.cell_count,
-            "patient_set": cell.patient_set,
-        }
+        cell.cell_key: (cell.cell_count, None if cell.patient_set is None else str(cell.patient_set))
         for cell in cells
         if cell.is_guarded and cell.cell_key not in hidden
     }
+    con.execute("DELETE FROM ops.shown_cell WHERE release_id = $id", {"id": release_id})
     con.execute(
-        "DELETE FROM ops.shown_cell WHERE cell_key IN (SELECT unnest($keys::VARCHAR[]))", {"keys": sorted(rows)}
-    )
-    con.executemany(
-        "INSERT INTO ops.shown_cell VALUES ($cell_key, $release_id, $cell_count, $patient_set)", list(rows.values())
+        "INSERT INTO ops.shown_cell SELECT $id, unnest($keys::VARCHAR[]), unnest($counts::BIGINT[]), "
+        "unnest($sets::VARCHAR[])::UHUGEINT",
+        {
+            "id": release_id,
+            "keys": list(rows),
+            "counts": [n for n, _ in rows.values()],
+            "sets": [s for _, s in rows.values()],
+        },
     )
 
 
@@ -600,6 +650,7 @@ def frame_schema() -> pa.Schema:
 # Dimensions whose values are codes of a list.
 _CODE_LISTS = {
     "symptom": "symptom",
+    "co_symptom": "symptom",
     "purpose": "symptom",
     "side_effect": "symptom",
     "treatment": "treatment",
@@ -616,6 +667,10 @@ def label(dimension: str, value: str) -> str:
         treatment, _, purpose = value.partition(" for ")
         what_for = "no stated purpose" if purpose == "not_stated" else _in_sentence(_code_label("symptom", purpose))
         return f"{_code_label('treatment', treatment)} for {what_for}"
+    if dimension == "instrument_scale":
+        from schemas.instruments import scale_label
+
+        return scale_label(value)
     if (listed := _CODE_LISTS.get(dimension)) is not None:
         return _code_label(listed, value)
     if dimension in ("sex", "ms_course"):
@@ -636,18 +691,6 @@ def _in_sentence(words: str) -> str:
     return words[0].lower() + words[1:] if words[1:2].islower() or len(words) == 1 else words
 
 
-def fingerprint() -> str:
-    """Changes when marts, release statements, macros, contracts or code lists do: then a repeat may differ."""
-    from schemas.codes import code_list
-    from schemas.contract import contracts
-
-    texts = [statement(path) for folder in ("macros", "release") for path in statements(folder)]
-    texts += [statement(f"marts/{name}") for name in sorted(marts())]
-    texts += [f"{c.table} {c.version}" for c in contracts()]
-    texts += [f"{name} {sorted(code_list(name).tokens().items())}" for name in ("symptom", "treatment")]
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
-
-
 def _store(con: duckdb.DuckDBPyConnection, release: Release) -> None:
     row: dict[str, Any] = {
         "release_id": release.release_id,
@@ -659,6 +702,13 @@ def _store(con: duckdb.DuckDBPyConnection, release: Release) -> None:
         "minimum_cell": release.minimum_cell,
         "cell_count": release.frame.num_rows,
         "suppressed_count": release.suppressed_count,
+        "compared_with": release.compared_with,
+        "window_from_on": release.window_from_on,
+        "window_to_on": release.window_to_on,
+        "withdrawn_tables": list(release.withdrawn_tables),
+        "sources": [asdict(source) for source in release.sources],
+        "fingerprints": [{"part": part, "mark": mark} for part, mark in release.fingerprints.items()],
+        "erasure_count": release.erasure_count,
     }
     for table in ("ops.release", "ops.release_cell"):
         con.execute(f"DELETE FROM {table} WHERE release_id = $id", {"id": release.release_id})

@@ -12,6 +12,7 @@ import math
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from flows.errors import HeldError, PipelineError
 
@@ -95,6 +96,7 @@ class _Network:
         self.relations: list[tuple[int, tuple[int, ...]]] = []
         self.relations_of: dict[int, list[int]] = defaultdict(list)
         self._limits: dict[tuple[object, ...], tuple[float, float]] = {}
+        self._unlimited: dict[object, frozenset[int]] = {}
         for relation in sorted({Relation(r.parent, tuple(sorted(r.children))) for r in relations}):
             parent, children = number[relation.parent], tuple(number[child] for child in relation.children)
             # The attack below is only as good as its relations: one that is false would make every cell seem safe.
@@ -181,7 +183,11 @@ class _Network:
     def _ranges(
         self, component: list[int], hidden: set[int], primary: frozenset[int]
     ) -> dict[int, tuple[float, float]]:
-        """Least and greatest possible count of every primary cell of a component."""
+        """Least and greatest possible count of every primary cell of a component, or two counts that far apart.
+
+        What solves the system for one cell says counts of all others too: a cell of which two are known to be `minimum` or more
+        apart needs no look of its own.
+        """
         targets = [cell for cell in component if cell in primary]
         if not targets:
             return {}
@@ -193,15 +199,25 @@ class _Network:
             unknown = tuple(sorted((column[cell], sign) for cell, sign in signed if cell in hidden))
             rows.add((unknown, -sum(sign * self.counts[cell] for cell, sign in signed if cell not in hidden)))
         system = tuple(sorted(rows))
-        return {cell: self._range(len(component), system, column[cell]) for cell in targets}
-
-    def _range(
-        self, size: int, system: tuple[tuple[tuple[tuple[int, int], ...], int], ...], target: int
-    ) -> tuple[float, float]:
-        key = (size, system, target)
-        if key not in self._limits:
-            self._limits[key] = _limits(size, system, target)
-        return self._limits[key]
+        if system not in self._unlimited:
+            self._unlimited[system] = _unlimited(len(component), system) if len(targets) > 1 else frozenset()
+        known = [(float(self.counts[cell]), float(self.counts[cell])) for cell in component]
+        found = {cell: (1.0, math.inf) for cell in targets if column[cell] in self._unlimited[system]}
+        for cell in targets:
+            if cell in found:
+                continue
+            key = (size := len(component), system, column[cell])
+            low, high = known[column[cell]]
+            low, high = math.ceil(low - _TOLERANCE), math.floor(high + _TOLERANCE)
+            if key not in self._limits and high - low >= self.minimum:
+                found[cell] = (low, high)
+                continue
+            if key not in self._limits:
+                self._limits[key], solutions = _limits(size, system, column[cell])
+                for solution in solutions:
+                    known = [(min(low, v), max(high, v)) for (low, high), v in zip(known, solution, strict=True)]
+            found[cell] = self._limits[key]
+        return found
 
     def partners(self, hidden: set[int], failing: Sequence[int]) -> set[int]:
         """For each exposed cell one beside it, or beside one linked to it: what is expendable first, then the smallest."""
@@ -226,20 +242,55 @@ class _Network:
         }
 
 
-def _limits(size: int, system: tuple[tuple[tuple[tuple[int, int], ...], int], ...], target: int) -> tuple[float, float]:
-    """Least and greatest value of one unknown of a system of sums in which every unknown is at least 1."""
+_System = tuple[tuple[tuple[tuple[int, int], ...], int], ...]
+
+
+def _matrix(size: int, system: _System) -> Any:
+    """The signs of the unknowns, one row a sum, as a sparse matrix; None if there is no sum."""
+    import numpy as np
+    from scipy.sparse import csr_array
+
+    entries = [(row, place, float(sign)) for row, (unknown, _) in enumerate(system) for place, sign in unknown]
+    if not entries:
+        return None
+    rows, places, signs = (np.array(part) for part in zip(*entries, strict=True))
+    return csr_array((signs, (rows, places)), shape=(len(system), size))
+
+
+def _unlimited(size: int, system: _System) -> frozenset[int]:
+    """The unknowns that can grow without end, all of them from one linear program.
+
+    Those in which some direction d >= 0 with A d = 0 is not zero. Of d = t + s with 0 <= t <= 1 and s >= 0 the greatest sum of t
+    has t = 1 exactly where a direction exists, since directions can be added and stretched.
+    """
+    matrix = _matrix(size, system)
+    if matrix is None:
+        return frozenset(range(size))
+    import numpy as np
+    from scipy.optimize import linprog
+    from scipy.sparse import hstack
+
+    goal = np.concatenate([-np.ones(size), np.zeros(size)])
+    bounds = [(0, 1)] * size + [(0, None)] * size
+    found = linprog(goal, A_eq=hstack([matrix, matrix]), b_eq=np.zeros(len(system)), bounds=bounds, method="highs")
+    # Not solved is no fault here: each is then looked at by itself.
+    return frozenset(np.flatnonzero(found.x[:size] > 0.5).tolist()) if found.status == 0 else frozenset()
+
+
+def _limits(size: int, system: _System, target: int) -> tuple[tuple[float, float], list[list[float]]]:
+    """Least and greatest value of one unknown of a system of sums in which every unknown is at least 1, and what solves it then."""
     if len(system) == 1:
-        return _limits_of_one_sum(system[0], target)
+        return _limits_of_one_sum(system[0], target), []
+    matrix = _matrix(size, system)
+    if matrix is None:
+        return (1, math.inf), []
     import numpy as np
 
-    matrix = np.zeros((len(system), size))
-    for row, (unknown, _) in enumerate(system):
-        for place, sign in unknown:
-            matrix[row, place] = sign
     right = np.array([constant for _, constant in system], dtype=float)
-    low = _optimum(matrix, right, target, 1.0)
-    high = _optimum(matrix, right, target, -1.0)
-    return math.ceil(low - _TOLERANCE), high if math.isinf(high) else math.floor(high + _TOLERANCE)
+    low, at_low = _optimum(matrix, right, target, 1.0)
+    high, at_high = _optimum(matrix, right, target, -1.0)
+    limits = math.ceil(low - _TOLERANCE), high if math.isinf(high) else math.floor(high + _TOLERANCE)
+    return limits, [solution for solution in (at_low, at_high) if solution is not None]
 
 
 def _limits_of_one_sum(relation: tuple[tuple[tuple[int, int], ...], int], target: int) -> tuple[float, float]:
@@ -252,20 +303,20 @@ def _limits_of_one_sum(relation: tuple[tuple[tuple[int, int], ...], int], target
     return (1 if others else abs(constant)), abs(constant) - others
 
 
-def _optimum(matrix: object, right: object, target: int, direction: float) -> float:
-    """The least (direction 1) or greatest (direction -1) value; infinite where it has no limit."""
+def _optimum(matrix: Any, right: Any, target: int, direction: float) -> tuple[float, list[float] | None]:
+    """The least (direction 1) or greatest (direction -1) value, infinite where it has no limit, and all unknowns then."""
     # SciPy comes with Great Expectations. It is slow to import and needed only when something is to be audited.
     import numpy as np
     from scipy.optimize import linprog
 
-    goal = np.zeros(matrix.shape[1])  # type: ignore[attr-defined]
+    goal = np.zeros(matrix.shape[1])
     goal[target] = direction
     for presolve in (True, False):
         found = linprog(goal, A_eq=matrix, b_eq=right, bounds=(1, None), method="highs", options={"presolve": presolve})
         if found.status == 0:
-            return float(found.fun * direction)
+            return float(found.fun * direction), found.x.tolist()
         if found.status == 3:
-            return math.inf
+            return math.inf, None
     # The true counts satisfy the system, so "infeasible" can only be a fault: hold the release, never let it pass.
     raise HeldError(f"release: the audit of the suppression was not solved ({found.message}). Nothing was released.")
 

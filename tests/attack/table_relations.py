@@ -1,0 +1,174 @@
+"""What anybody who reads the report knows of its tables: which counts are parts of which, and which add up.
+
+Rebuilt from what the pages say, not from the project's own relations. A table without a spec is not attacked: the release's
+own audit, which knows the declared relations, is all that guards it. Those are listed in NOT_ATTACKED, so that a new table is
+in neither list by nobody's decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from published_files import Place
+
+MEMBERS, CONSENTED, PATIENTS = (("membership", step, "") for step in ("members", "consented", "reported_on"))
+WEAKNESS = "muscle_weakness"
+LEVELS = ("none", "mild", "moderate", "severe")
+
+
+@dataclass(frozen=True)
+class Sum:
+    """The parts are disjoint and make up the whole."""
+
+    whole: Place
+    parts: tuple[Place, ...]
+
+
+@dataclass(frozen=True)
+class Cover:
+    """Everybody of the whole is in at least one part, and the parts have nobody else."""
+
+    whole: Place
+    parts: tuple[Place, ...]
+
+
+Relation = Sum | Cover
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """`whole` is of whom a line's count is a part; `relations` are the sums of the table, given its lines.
+
+    `arms` says, if a pooled or shrunken share stands in the table, of which counts of a line it is the share.
+    """
+
+    whole: Callable[[Place], Place | None] = lambda _: None
+    relations: Callable[[list[Place]], Iterator[Relation]] = lambda _: iter(())
+    arms: tuple[str, str] | None = None
+
+
+def firsts(lines: list[Place]) -> list[str]:
+    return list(dict.fromkeys(first for _, first, _ in lines))
+
+
+def partition(whole: Place) -> TableSpec:
+    def relations(lines: list[Place]) -> Iterator[Relation]:
+        yield Sum(whole, tuple(lines))
+
+    return TableSpec(lambda _: whole, relations)
+
+
+def _course() -> TableSpec:
+    spms = ("ms_course", "spms", "")
+
+    def relations(lines: list[Place]) -> Iterator[Relation]:
+        yield Sum(PATIENTS, tuple(place for place in lines if not place[2]))
+        yield Sum(spms, tuple(place for place in lines if place[2]))
+
+    # nrSPMS is a part of SPMS, but its share is one of all patients.
+    return TableSpec(lambda _: PATIENTS, relations)
+
+
+def _severity() -> TableSpec:
+    def whole(place: Place) -> Place | None:
+        return PATIENTS if place[2] == "reporting" else (place[0], place[1], "reporting")
+
+    def relations(lines: list[Place]) -> Iterator[Relation]:
+        for symptom in firsts(lines):
+            at = {
+                second: (lines[0][0], symptom, second) for second in (*LEVELS, "any", "moderate_or_severe", "reporting")
+            }
+            yield Sum(at["reporting"], tuple(at[level] for level in LEVELS))
+            yield Sum(at["reporting"], (at["none"], at["any"]))
+            yield Sum(at["any"], tuple(at[level] for level in LEVELS[1:]))
+            yield Sum(at["moderate_or_severe"], (at["moderate"], at["severe"]))
+
+    return TableSpec(whole, relations)
+
+
+def _region() -> TableSpec:
+    def relations(lines: list[Place]) -> Iterator[Relation]:
+        for region in firsts(lines):
+            at = {second: (lines[0][0], region, second) for second in (*LEVELS[1:], "any", "moderate_or_severe")}
+            yield Sum(at["any"], tuple(at[level] for level in LEVELS[1:]))
+            yield Sum(at["moderate_or_severe"], (at["moderate"], at["severe"]))
+        # The worst severity of a patient's latest day is that of some region.
+        for severity in (*LEVELS[1:], "any", "moderate_or_severe"):
+            parts = tuple((lines[0][0], region, severity) for region in firsts(lines))
+            yield Cover(("symptom_severity", WEAKNESS, severity), parts)
+
+    return TableSpec(lambda _: ("symptom_severity", WEAKNESS, "reporting"), relations)
+
+
+def _treatment(family: str) -> TableSpec:
+    table = f"treatment_{family}"
+    rated = ("major", "moderate", "slight", "none")
+
+    def whole(place: Place) -> Place:
+        treatment, _, purpose = place[1].partition(" for ")
+        if not purpose:
+            return ("source_family", family, "")
+        if place[2] == "takers":
+            return (table, treatment, "takers")
+        of = {"rated": "takers", "major_or_moderate": "level_given"}.get(place[2], "rated")
+        return (table, place[1], of)
+
+    def relations(lines: list[Place]) -> Iterator[Relation]:
+        purposes: dict[str, list[str]] = {}
+        for first in firsts(lines):
+            treatment, _, purpose = first.partition(" for ")
+            if not purpose:
+                continue
+            purposes.setdefault(treatment, []).append(first)
+            at = {
+                second: (table, first, second)
+                for second in (*rated, "cant_tell", "level_given", "major_or_moderate", "rated")
+            }
+            yield Sum(at["rated"], (*(at[level] for level in rated), at["cant_tell"]))
+            yield Sum(at["rated"], (at["level_given"], at["cant_tell"]))
+            yield Sum(at["level_given"], tuple(at[level] for level in rated))
+            yield Sum(at["major_or_moderate"], (at["major"], at["moderate"]))
+        for treatment, of in purposes.items():
+            yield Cover((table, treatment, "takers"), tuple((table, first, "takers") for first in of))
+
+    return TableSpec(whole, relations, ("major_or_moderate", "level_given"))
+
+
+def _accounting() -> TableSpec:
+    table = "accounting_records"
+
+    def relations(lines: list[Place]) -> Iterator[Relation]:
+        for source in firsts(lines):
+            yield Sum((table, source, "read"), tuple(p for p in lines if p[1] == source and p[2] != "read"))
+
+    return TableSpec(lambda place: None if place[2] == "read" else (table, place[1], "read"), relations)
+
+
+SPECS: dict[str, TableSpec] = {
+    "membership": TableSpec(lambda place: {"consented": MEMBERS, "reported_on": CONSENTED}.get(place[1])),
+    "age_band": partition(PATIENTS),
+    "sex": partition(PATIENTS),
+    "ms_course": _course(),
+    "source_family": partition(PATIENTS),
+    "symptom_severity": _severity(),
+    "weakness_by_region": _region(),
+    "weakness_by_cause": partition(("symptom_severity", WEAKNESS, "any")),
+    "treatment_native": _treatment("native"),
+    "treatment_druglib": _treatment("druglib"),
+    "accounting_records": _accounting(),
+    "accounting_files": TableSpec(),
+    "rule_failure": TableSpec(lambda place: ("rule_checked", place[1], place[2])),
+    "rule_checked": TableSpec(),
+    "unmapped_records": TableSpec(),
+    "unmapped_codes": TableSpec(),
+}
+
+# Names, or the beginnings of names, of tables that await their specs.
+NOT_ATTACKED = (
+    "active_minutes", "activities_", "activity_", "adherence_", "ambulation", "assessment_mode", "beside_weakness", "burden_",
+    "change_", "co_reported", "comparison_", "course", "dmt_", "falls", "fatigue_by_course", "in_use_", "inactivity_reason",
+    "loop_", "monthly_cost_", "pacing", "relapses", "responder_", "response_by_", "score_", "side_effect", "stop_reasons_",
+    "stop_risk_", "strategies_", "symptom_by_", "symptom_trend", "symptom_trigger_", "time_on_", "used_for_",
+    "weakness_by_completeness", "weakness_by_course", "weakness_none_or_mild", "worsening_", "years_since_",
+)  # fmt: skip
