@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO
 
 import typer
 
+from flows.cli_release import release_app, tell_repetition
 from flows.errors import PipelineError, UsageError
+from flows.pull_command import pull
 
 if TYPE_CHECKING:
     from flows.settings import Workspace
@@ -32,6 +34,8 @@ quarantine_app = typer.Typer(
 batch_app = typer.Typer(help="Batches, and files that are held until someone decides.", no_args_is_help=True)
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(batch_app, name="batch")
+app.add_typer(release_app, name="release")
+app.command()(pull)
 
 FileId = Annotated[int, typer.Argument(help="The file's id, as `outcomes status` and `outcomes batch list` show it")]
 
@@ -173,8 +177,21 @@ def report(
             formats=["%Y-%m-%d"], help="The day that windows, ages and consent are taken at; today if not given"
         ),
     ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RELEASE|batch:BATCH",
+            help="Compute an old report anew, compare it with what was stored of it, and publish nothing",
+        ),
+    ] = None,
 ) -> None:
-    """Build the marts, release what may leave, write the pages and publish."""
+    """Build the marts, draft a release of what may leave, write the pages and publish; or repeat an old one."""
+    if as_of is not None:
+        from flows.releasing import repeat
+
+        if on is not None:
+            raise UsageError("--as-of repeats a report as of its own day: leave --on out.")
+        raise typer.Exit(tell_repetition(repeat(_workspace(), as_of)))
     as_of_at = datetime.combine(on, time.max, UTC) if on else None
     workspace = _workspace()
     if _is_tracked():
@@ -187,7 +204,13 @@ def report(
 
         summary = pipeline.report(workspace, now=_now(), as_of_at=as_of_at)
     hidden = f"{summary.suppressed_count:,} of {summary.cell_count:,} figures are suppressed"
-    _tell(summary, f"Report {summary.release_id}, as of batch {summary.as_of_batch}: {summary.page}\n{hidden}.")
+    is_draft = summary.status == "draft"
+    name, number = "Draft" if is_draft else "Report", summary.release_id
+    decide = f"\nIt waits for a decision: outcomes release diff | release approve {number} | release hold {number} --reason …"
+    _tell(
+        summary,
+        f"{name} {number}, as of batch {summary.as_of_batch}: {summary.page}\n{hidden}.{decide if is_draft else ''}",
+    )
 
 
 @app.command()
@@ -218,6 +241,40 @@ def forget(
         "warehouse, and nothing found of them in the whole workspace.\nCopies outside it (backups, exports, files that analysts saved) "
         "are yours to delete.",
     )
+
+
+@app.command("visit-sheet")
+def visit_sheet(
+    patient: Annotated[str, typer.Argument(help="The patient's id at the source; - reads it from standard input")],
+    source: Annotated[str, typer.Option(help="The kind of export that knows them by it")] = "canonical",
+    on: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="The last day of the twelve months; today if not given"),
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="A new file outside the workspace; standard output if not given")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="A name to print on the page; it is kept nowhere")] = None,
+) -> None:
+    """One page of a member's own last twelve months for their clinician, as HTML that prints to one sheet."""
+    from flows.visit.command import make_visit_sheet
+    from flows.visit.writing import refuse_place, write_sheet
+
+    named = sys.stdin.readline() if patient == "-" else patient
+    if not named.strip():
+        raise UsageError("name the patient by the id that the source knows them by.")
+    workspace = _workspace()
+    if to is not None:
+        refuse_place(workspace, to)
+    made = make_visit_sheet(workspace, named.strip(), source, on=on.date() if on else None, name=name, now=_now())
+    text = _json_text(made.sheet.to_data()) if _Options.json else made.html()
+    if to is None:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode("utf-8"))
+        sys.stdout.buffer.flush()
+        return
+    write_sheet(workspace, to, text)
+    _tell({"file": to.resolve(), "is_empty": made.sheet.is_empty}, made.sentence(to))
 
 
 @app.command()
@@ -566,9 +623,13 @@ def _say(sentence: str) -> None:
 
 
 def _print_json(found: Any) -> None:
+    print(_json_text(found), end="")
+
+
+def _json_text(found: Any) -> str:
     text = json.dumps(_finite(found), default=_jsonable, ensure_ascii=False, indent=2, allow_nan=False)
     # JSON leaves signs alone that steer a terminal or turn the direction of writing.
-    print("".join(sign if sign.isprintable() or sign == "\n" else json.dumps(sign)[1:-1] for sign in text))
+    return "".join(sign if sign.isprintable() or sign == "\n" else json.dumps(sign)[1:-1] for sign in text) + "\n"
 
 
 def _finite(found: Any) -> Any:

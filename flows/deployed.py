@@ -194,6 +194,31 @@ def _show_batch(workspace: Workspace, new: list[FileOutcome]) -> None:
         create_link_artifact(docs.as_uri(), f"Data Docs: {docs}", key="data-docs", description="What the audit saw.")
 
 
+def pull_now(
+    workspace: Path, source_name: str, since: datetime | None = None, reason: str = "by hand"
+) -> pipeline.PullSummary:
+    """The flow `pull`, called: its summary also where the run ends as failed. Raises what the flow raises."""
+    state = pull(workspace, source_name, since, reason, return_state=True)
+    found = state.result(raise_on_failure=False)
+    if isinstance(found, BaseException):
+        raise found
+    return cast("pipeline.PullSummary", found)
+
+
+@flow(name="pull", flow_run_name="pull: {source_name}, {reason}", persist_result=False)
+def pull(
+    workspace: Path, source_name: str, since: datetime | None = None, reason: str = "by hand"
+) -> State[pipeline.PullSummary]:
+    """Bring an API's export into landing, where the watcher finds it as it finds any file."""
+    opened = open_workspace(workspace)
+    run = TrackedRun(opened.settings.worker_count)
+    summary = pipeline.pull(opened, source_name, now=_now(), since=since, run=run)
+    if summary.exit_code:
+        return Failed(data=summary, message=" ".join(found.message for found in summary.lists if found.message))
+    count = sum(found.record_count for found in summary.lists)
+    return Completed(data=summary, message=f"{count:,} records landed" if count else "nothing has changed")
+
+
 @flow(name="report", flow_run_name="report: {reason}", persist_result=False)
 def report(workspace: Path, reason: str = "by hand", as_of_at: datetime | None = None) -> pipeline.ReportSummary:
     """Build the marts, release what may leave and write the pages, as of an instant or of now."""

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,10 +17,11 @@ import duckdb
 from flows.errors import NotFoundError, PipelineError, TransientError, UsageError
 from flows.settings import Settings, Workspace
 from schemas.contract import Column, Contract, contracts, describe
+from schemas.instrument_rows import band_rows, scale_rows, threshold_rows
 from schemas.quoting import literal, quoted
 from sql import statement, statements
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 # Extensions are never fetched: what is needed is built into the wheel.
 _Config = dict[str, str | bool | int | float | list[str]]
 _OFFLINE: _Config = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
@@ -50,6 +52,39 @@ def snapshot(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
     with _opened(workspace.snapshot, config, "Any ingest or report publishes it anew.", read_only=True) as con:
         _check_version(con, workspace.snapshot)
         yield con
+
+
+@contextlib.contextmanager
+def copied(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A copy of the published file that may be written to and is gone afterwards: what is tried on it nobody sees.
+
+    It needs no lock, and as much free disk as the published file has. Raises NotFoundError if nothing was published yet.
+    """
+    with snapshot(workspace):
+        pass
+    # A folder named after the process: what a killed one leaves is swept.
+    room = workspace.folder("spool", "copies", f".{os.getpid()}-copy")
+    path = room / "outcomes.duckdb"
+    try:
+        with _machine_faults(room):
+            _copy(workspace.snapshot, path)
+            with _opened(path, _configuration(workspace.settings), "Run the command again.") as con:
+                con.execute(f"SET temp_directory = {literal(str(room / 'spill'))}")
+                con.execute("SET TimeZone = 'UTC'")
+                for name in statements("macros"):
+                    con.execute(statement(name))
+                yield con
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
+
+
+def _copy(path: Path, to: Path) -> None:
+    try:
+        shutil.copyfile(path, to)
+    except OSError as error:
+        raise PipelineError(
+            f"{to.parent}: the published file could not be copied: {error.strerror}. See to the disk, then run the command again."
+        ) from error
 
 
 @contextlib.contextmanager
@@ -215,6 +250,7 @@ def create_views(con: duckdb.DuckDBPyConnection) -> None:
         )
         if contract.table == "patient":
             con.execute(statement("warehouse/patient"))
+    con.execute(statement("warehouse/treatment_course"))
     con.execute(statement("warehouse/consent_state"))
     con.execute("CREATE OR REPLACE VIEW ops.open_token AS\n" + "\nUNION ALL\n".join(_open_tokens()))
     con.execute("CREATE OR REPLACE VIEW ops.waiting AS\n" + "\nUNION ALL\n".join(_for_each_table("warehouse/waiting")))
@@ -222,6 +258,10 @@ def create_views(con: duckdb.DuckDBPyConnection) -> None:
         "CREATE OR REPLACE VIEW ops.conflict AS\n" + "\nUNION ALL\n".join(_for_each_table("warehouse/conflict"))
     )
     con.execute(statement("warehouse/consented_patient"))
+    con.execute(
+        statement("warehouse/consented", view="core.consented_treatment_course", current="core.treatment_course")
+    )
+    create_scores(con)
     for contract in contracts():
         name = quoted(contract.table)
         if contract.table not in ("patient", "consent"):
@@ -232,6 +272,14 @@ def create_views(con: duckdb.DuckDBPyConnection) -> None:
             )
         for column in _visible(contract):
             con.execute(f"COMMENT ON COLUMN core.{name}.{quoted(column.name)} IS {literal(describe(column))}")
+
+
+def create_scores(con: duckdb.DuckDBPyConnection) -> None:
+    """The rules of the instruments as tables, and the scores by them: made anew with every report, for rules change."""
+    for name, rows in (("scale", scale_rows()), ("threshold", threshold_rows()), ("band", band_rows())):
+        con.execute(statement(f"warehouse/instrument_{name}", rows=rows))
+    con.execute(statement("warehouse/score"))
+    con.execute(statement("warehouse/consented", view="core.consented_score", current="core.score"))
 
 
 def _open_tokens() -> Iterator[str]:

@@ -58,7 +58,10 @@ class MissingRule:
 
 @dataclass(frozen=True)
 class Scale:
-    """One score of an instrument."""
+    """One score of an instrument. `decimals` are the places to which a score that only the source gives is read.
+
+    `label` are the words for the scale where its name is none.
+    """
 
     name: str
     method: Method
@@ -69,6 +72,8 @@ class Scale:
     missing: MissingRule | None = None
     thresholds: tuple[Threshold, ...] = ()
     bands: tuple[Band, ...] = ()
+    decimals: int = 6
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -158,6 +163,26 @@ def instrument(code: str) -> Instrument:
     if not file.is_file():
         raise KeyError(f"no instrument '{code}'; there are: {', '.join(_codes())}")
     return read_instrument(file, code)
+
+
+def scale_label(series: str) -> str:
+    """The words for a scale as reports name it: code, version, scale, and `source` where the source scored it.
+
+    >>> scale_label("msws_12 v1 total")
+    '12-item Multiple Sclerosis Walking Scale, version 1'
+    >>> scale_label("mfis v1 physical")
+    'Modified Fatigue Impact Scale: physical'
+    >>> scale_label("promis_fatigue 8a t_score")
+    'PROMIS Fatigue, version 8a'
+    """
+    code, version, name, *scorer = series.split(" ")
+    known = instrument(code)
+    words = known.name
+    if len(known.versions) != 1 and version != "unstated":
+        words += f", version {version.removeprefix('v')}"
+    if len(known.scales) > 1:
+        words += f": {known.scales[name].label or name}"
+    return words + (", as the source scored it" if scorer else "")
 
 
 def instruments() -> tuple[Instrument, ...]:

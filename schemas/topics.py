@@ -20,6 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Chart = Literal["bars", "levels", "series", "curve", "estimates", "body", "table"]
 # Where a table stands: on the overview, on the page of each of its subjects, on the page of the topic.
 Place = Literal["overview", "subject", "topic"]
+# The order of the lines: that of the release, or the greatest value, or the greatest lower limit, first.
+Order = Literal["frame", "value", "low"]
 
 
 class _Part(BaseModel):
@@ -27,9 +29,14 @@ class _Part(BaseModel):
 
 
 class TopicTable(_Part):
-    """A table of the release as the pages show it."""
+    """A table of the release as the pages show it. The same table may stand twice, drawn in two ways.
 
-    table_id: str = Field(alias="id", description="table_id of the release frame")
+    In `title` and `of_whom`, {subject} stands for the subject of the page, {when} for the window, {as_of} for the day of
+    the report, {family} for what `*` of the id stands for. In `says`, {reporting} is the count and {any.share} the share of
+    that value of dimension_2 (without one, of dimension_1).
+    """
+
+    table_id: str = Field(alias="id", description="table_id of the release frame; `name_*` is each that begins so")
     title: str = Field(description="What is shown; `{subject}` stands for the subject of the page")
     of_whom: str = Field(description="Of which patients, and when: a sentence")
     chart: Chart = "table"
@@ -38,6 +45,18 @@ class TopicTable(_Part):
         default=(), description="Only these values of dimension_2 are drawn; all are in the table"
     )
     columns: tuple[str, ...] = Field(default=("count", "share"), description="Statistics that are columns of the table")
+    dimension: str | None = Field(default=None, description="Only rows of this dimension_1")
+    listed: tuple[str, ...] = Field(default=(), description="Only these values of dimension_2 are in the table")
+    apart: tuple[str, ...] = Field(
+        default=("cant_tell", "unknown", "not_stated", "missing"), description="Levels that are no step of the others"
+    )
+    beside: str | None = Field(
+        default=None, description="The value of dimension_2 whose share stands beside the bar, with its interval"
+    )
+    order: Order = "frame"
+    most: int = Field(default=0, description="At most so many lines are drawn; 0: all that fit")
+    reference: float = Field(default=0.0, description="The value of no change, of estimates")
+    says: str = Field(default="", description="One sentence with the main figures, on the page of a subject")
     places: tuple[Place, ...] = ("topic",)
     notes: tuple[str, ...] = Field(default=(), description="How to read it, and what it does not show")
 
@@ -53,12 +72,15 @@ class Topic(_Part):
     words: dict[str, dict[str, str]] = Field(default_factory=dict, description="Dimension, value, and the words for it")
     statistics: dict[str, str] = Field(default_factory=dict)
     caveats: tuple[str, ...] = ()
+    unlisted: tuple[str, ...] = Field(
+        default=(), description="Tables that stand within others, and nowhere by themselves"
+    )
 
     @model_validator(mode="after")
     def _tables_are_told_apart(self) -> Topic:
-        names = [table.table_id for table in self.tables]
+        names = [(table.table_id, table.chart, table.dimension, table.drawn, table.statistic) for table in self.tables]
         if len(names) != len(set(names)):
-            raise ValueError("two tables have one id")
+            raise ValueError("two tables have one id and are drawn in one way")
         return self
 
 

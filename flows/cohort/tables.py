@@ -72,6 +72,7 @@ ACTIVITY_SHIFTS = np.array([6.0, 4.0, -6.0, -2.0, -24.0, -8.0])  # points: which
 
 RELAPSES_A_YEAR = np.array([0.35, 0.0, 0.35, 0.0, 0.20, 0.15])  # by course
 MOST_RELAPSES = 5
+FORM_SKIPPED_BY_ONE_IN = 8  # patients never fill in the form on daily activities
 CONSENT_NEVER, CONSENT_WITHDRAWN = 0.02, 0.02  # of all patients
 
 
@@ -137,7 +138,9 @@ def make_activity_limitations(block: Block, g: np.random.Generator) -> Rows:
         "help": pick(("none", "device", "person", "both"), helped, g.random(n) < 0.04),
     }
     suffix = pick(numbered(model.MONTHS * kinds), month * kinds + activity)
-    return rows_of("activity_limitation", "AL", block, who, suffix, known_after(g, reported_on), columns)
+    rows = rows_of("activity_limitation", "AL", block, who, suffix, known_after(g, reported_on), columns)
+    # Left out after the draws: who skips the form changes no other record.
+    return rows.take(rows.patient % FORM_SKIPPED_BY_ONE_IN != 0)
 
 
 def make_weekly_activities(block: Block, g: np.random.Generator) -> Rows:

@@ -1,28 +1,19 @@
-"""Charts as SVG text, drawn by Altair. They know shares, intervals and words; what is suppressed is drawn as such.
+"""Charts of horizontal rows: bars, stacked levels, points with intervals. What is suppressed is drawn as such.
 
-A chart is laid out in pixels by hand, so that labels, bars and numbers share one line at any width. Colours are the
-light theme's; `report.css` exchanges them by their value for the dark one, which is why each has its own.
+A chart is laid out in pixels by hand, so that labels, bars and numbers share one line at any width.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-INK, MUTED, GRID = "#1b2127", "#5a6570", "#dde2e6"
-ACCENT, ACCENT_SOFT = "#0e5a8a", "#7fa9c6"
-RAMP = ("#e4e8eb", "#a8c8de", "#2f7099", "#0a3a5a")
-ON_RAMP = ("#39434c", "#0c2f47", "#fdfdfe", "#fcfdfe")
-APART, ON_APART = "#ded7c8", "#4d4636"
-HATCH = "#c6ccd1"
+from flows.pages.svg import LEADING, Canvas, text_width, wrapped
 
-WIDE, NARROW = 776, 360
-_LABEL_WIDTH, _NOTE_WIDTH = 196, 130
-_FONT_SIZE, _LEADING, _CHIP_WIDTH, _GAP = 13, 15, 22, 12
-# Widths of letters in parts of the size, none less than in DejaVu Sans, one of the widest fonts a page may be read in.
-_SLIM, _BROAD = "fijlrtI.,:;'’()|!- ", "mwMW%@&"
+WIDE, NARROW = 776, 356
+HATCH = "held"
+_LABEL_WIDTH, _CHIP_WIDTH, _GAP, _HALF = 208, 22, 12, 8
 
 
 @dataclass(frozen=True)
@@ -30,19 +21,19 @@ class Segment:
     """A part of a bar, from the left; `is_suppressed` parts are hatched and have no number."""
 
     share: float
-    fill: str
-    ink: str
+    css: str
     is_suppressed: bool = False
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A share with its interval, as a point on a line."""
+    """A value with its interval, if it has one. A bar reaches from zero to the value."""
 
-    share: float
-    low: float
-    high: float
-    fill: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    css: str = "accent"
+    is_bar: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,6 +41,7 @@ class Row:
     """One line of a chart: a label, what is drawn, and a note at its end. A heading has neither segments nor marks.
 
     `held` says at the end, beside a hatched chip, what is suppressed: apart from the axis, where it would have a size.
+    `interval` is that of the sum of the first or last segments, drawn below their end.
     """
 
     label: str
@@ -57,6 +49,7 @@ class Row:
     held: str = ""
     segments: tuple[Segment, ...] = ()
     marks: tuple[Mark, ...] = ()
+    interval: tuple[float, float] | None = None
     is_heading: bool = False
     is_indented: bool = False
 
@@ -65,237 +58,254 @@ class Row:
         return len(self.marks) + sum(not segment.is_suppressed for segment in self.segments)
 
 
-def stacked(parts: Sequence[tuple[float | None, str, str]], whole: float = 1.0) -> tuple[Segment, ...]:
-    """A bar of parts in their order, each a share (None: suppressed) with its colours; every shown part at its place.
+@dataclass(frozen=True)
+class Axis:
+    """Where values lie: from low to high with a line at each tick; `reference` is the value of no change."""
+
+    low: float = 0.0
+    high: float = 1.0
+    ticks: tuple[float, ...] = (0, 0.25, 0.5, 0.75, 1.0)
+    write: Callable[[float], str] = lambda value: f"{value * 100:.3g} %"
+    reference: float | None = None
+
+
+@dataclass(frozen=True)
+class Name:
+    """The words of a colour, written above the first row that has it, at its place."""
+
+    css: str
+    text: str
+
+
+def shares_axis(largest: float) -> Axis:
+    """From 0 % to the next of a few round shares."""
+    end = next((limit for limit in (0.2, 0.4, 0.6, 0.8) if largest <= limit), 1.0)
+    return Axis(0.0, end, tuple(end * quarter / 4 for quarter in range(5)))
+
+
+def round_axis(values: Sequence[float], write: Callable[[float], str], reference: float | None = None) -> Axis:
+    """An axis over all the values, and over the value of no change, with three to six round ticks."""
+    around = [*values, reference if reference is not None else 0.0]
+    low, high = min(around), max(around)
+    span = (high - low) or abs(high) or 1.0
+    raw = span / 4
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= raw * 0.999)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    last = max(last, first + 1)
+    ticks = tuple(round(step * at, 10) for at in range(first, last + 1))
+    return Axis(ticks[0], ticks[-1], ticks, write, reference)
+
+
+def stacked(parts: Sequence[tuple[float | None, str]], whole: float = 1.0) -> tuple[Segment, ...]:
+    """A bar of parts in their order, each a share (None: suppressed) with its class; every shown part at its place.
 
     From the first suppressed part to the last all is hatched as one, since nobody knows where a part between ends. If
     the very first is suppressed, the whole bar is hatched: another part must not seem to be the first.
     """
-    held = [at for at, (share, _, _) in enumerate(parts) if share is None]
+    held = [at for at, (share, _) in enumerate(parts) if share is None]
     if 0 in held:
-        return (Segment(whole, HATCH, "", is_suppressed=True),)
+        return (Segment(whole, HATCH, is_suppressed=True),)
     first, end = (held[0], held[-1] + 1) if held else (len(parts), len(parts))
     before, after = (
-        tuple(Segment(share, fill, ink) for share, fill, ink in some if share) for some in (parts[:first], parts[end:])
+        tuple(Segment(share, css) for share, css in some if share) for some in (parts[:first], parts[end:])
     )
     rest = whole - sum(segment.share for segment in before + after)
-    between = (Segment(rest, HATCH, "", is_suppressed=True),) if held and rest > 1e-9 else ()
+    between = (Segment(rest, HATCH, is_suppressed=True),) if held and rest > 1e-9 else ()
     return before + between + after
 
 
-def _width(text: str) -> float:
-    """At most so many pixels wide is the text drawn."""
-    parts = (0.42 if c in _SLIM else 0.98 if c in _BROAD else 0.78 if c.isupper() else 0.64 for c in text)
-    return sum(parts) * _FONT_SIZE
+def held_width(row: Row) -> float:
+    return _CHIP_WIDTH + text_width(row.held) if row.held else 0.0
 
 
-def _wrapped(text: str, width: float) -> list[str]:
-    """The text in lines that are no wider than that, broken between words, or within one that is too long itself."""
-    lines = [""]
-    for word in text.split():
-        if _width(joined := f"{lines[-1]} {word}".strip()) <= width:
-            lines[-1] = joined
-            continue
-        lines += [""] if lines[-1] else []
-        for letter in word:
-            if lines[-1] and _width(lines[-1] + letter) > width:
-                lines.append("")
-            lines[-1] += letter
-    return lines
+def draw(
+    rows: Sequence[Row],
+    *,
+    width: int,
+    title: str,
+    description: str,
+    chart_id: str,
+    axis: Axis | None = None,
+    names: Sequence[Name] = (),
+    notes_name: str = "",
+) -> str:
+    """The rows as SVG text with title and description, `width` pixels wide. If narrow, labels stand above bars.
+
+    `notes_name` says above the notes what they are.
+    """
+    return _Rows(rows, width, axis or Axis(), names, notes_name).drawn(title, description, chart_id)
 
 
-class _Canvas:
-    """Shapes and words in pixels. x counts from the left edge of the plot, y from the top."""
+class _Rows:
+    """A chart while it is drawn."""
 
-    def __init__(self, plot_width: float, upper: float) -> None:
-        self.plot_width = plot_width
-        self.upper = upper
-        self.boxes: list[dict[str, Any]] = []
-        self.grid: list[dict[str, Any]] = []
-        self.lines: list[dict[str, Any]] = []
-        self.points: list[dict[str, Any]] = []
-        self.words: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    def __init__(self, rows: Sequence[Row], width: int, axis: Axis, names: Sequence[Name], notes_name: str) -> None:
+        self.rows, self.axis, self.names, self.notes_name = rows, axis, names, notes_name
+        self.is_narrow = width < WIDE
+        self.notes = max((text_width(row.note) + _GAP for row in rows if row.note), default=0.0)
+        self.notes = max(self.notes, text_width(notes_name))
+        # A chip stands right of the notes, or in their place where the row has none.
+        beyond = [(self.notes if row.note else 0) + held_width(row) + _GAP for row in rows if row.held]
+        self.beyond = max([self.notes, *beyond])
+        widest = max((text_width(row.label) + self.indent(row) for row in rows if not row.is_heading), default=0.0)
+        self.left = 4.0 if self.is_narrow else min(_LABEL_WIDTH, max(96.0, widest + 2 * _GAP))
+        # Half of the last tick's words stands right of the plot.
+        self.right = 4.0 if self.is_narrow else max(24.0, self.beyond + _GAP)
+        self.plot = width - self.left - self.right
+        self.canvas = Canvas(width)
 
-    def at(self, share: float) -> float:
-        return share / self.upper * self.plot_width
+    @staticmethod
+    def indent(row: Row) -> int:
+        return 14 if row.is_indented else 0
 
-    def box(self, x: float, x2: float, y: float, y2: float, fill: str) -> None:
-        self.boxes.append({"x": x, "x2": x2, "y": y, "y2": y2, "fill": fill})
+    def at(self, value: float) -> float:
+        inside = min(max(value, self.axis.low), self.axis.high)
+        return self.left + (inside - self.axis.low) / (self.axis.high - self.axis.low) * self.plot
 
-    def line(self, x: float, x2: float, y: float, fill: str) -> None:
-        self.lines.append({"x": x, "x2": x2, "y": y, "y2": y, "fill": fill})
+    def drawn(self, title: str, description: str, chart_id: str) -> str:
+        y = self._names()
+        placed: list[tuple[Row, float]] = []
+        spans: list[tuple[float, float]] = []
+        top = y
+        for row in self.rows:
+            if row.is_heading:
+                if placed and not self.is_narrow:
+                    spans.append((top, y))
+                y += 10 if placed else 0
+                self.canvas.word(0 if not self.is_narrow else self.left, y + 12, row.label, "ink bold")
+                y += 26
+                top = y
+                continue
+            centre, step = self._words(row, y)
+            placed.append((row, centre))
+            if self.is_narrow:
+                # Above narrow bars stand words, which a line through all of them would cross.
+                spans.append((centre - 11, centre + 11))
+            y += step
+        if placed and not self.is_narrow:
+            spans.append((top, y))
+        words, self.canvas.parts = self.canvas.parts, []
+        if placed:
+            y = self._scale(spans, y)
+        for row, centre in placed:
+            self._shapes(row, centre)
+        self.canvas.parts += words
+        return self.canvas.svg(y, title=title, description=description, chart_id=chart_id)
 
-    def grid_line(self, x: float, y: float, y2: float) -> None:
-        self.grid.append({"x": x, "x2": x, "y": y, "y2": y2, "fill": GRID})
-
-    def point(self, x: float, y: float, fill: str) -> None:
-        self.points.append({"x": x, "y": y, "fill": fill})
-
-    def word(
-        self,
-        x: float,
-        y: float,
-        text: str,
-        fill: str,
-        align: str = "left",
-        weight: str = "normal",
-        style: str = "normal",
-    ) -> None:
-        self.words.setdefault((align, weight, style), []).append({"x": x, "y": y, "text": text, "fill": fill})
-
-    def svg(self, left: float, right: float, height: float) -> str:
-        import altair as alt
-        import vl_convert
-
-        def place(channel: type, name: str, size: float) -> Any:
-            return channel(
-                name,
-                type="quantitative",
-                scale=alt.Scale(domain=[0, size], range=[0, size], nice=False, zero=False),
-                axis=None,
-            )
-
-        x, y = place(alt.X, "x", self.plot_width), place(alt.Y, "y", height)
-        fill, stroke = alt.Fill("fill:N", scale=None), alt.Stroke("fill:N", scale=None)
-        # An invisible box of the whole size, so that every chart of one width has the same scale.
-        frame = alt.Chart(
-            alt.Data(values=[{"x": -left, "x2": self.plot_width + right, "y": 0, "y2": height}])
-        ).mark_rect(opacity=0)
-        layers = [frame.encode(x=x, x2="x2", y=y, y2="y2")]
-        if self.grid:
-            layers.append(
-                alt.Chart(alt.Data(values=self.grid)).mark_rule().encode(x=x, x2="x2", y=y, y2="y2", stroke=stroke)
-            )
-        if self.boxes:
-            layers.append(
-                alt.Chart(alt.Data(values=self.boxes)).mark_rect().encode(x=x, x2="x2", y=y, y2="y2", fill=fill)
-            )
-        if self.lines:
-            rule = alt.Chart(alt.Data(values=self.lines)).mark_rule(strokeWidth=2.5)
-            layers.append(rule.encode(x=x, x2="x2", y=y, y2="y2", stroke=stroke))
-        if self.points:
-            point = alt.Chart(alt.Data(values=self.points)).mark_circle(size=64, opacity=1)
-            layers.append(point.encode(x=x, y=y, fill=fill))
-        for (align, weight, style), words in self.words.items():
-            text = alt.Chart(alt.Data(values=words)).mark_text(
-                align=align,
-                fontWeight=weight,
-                fontStyle=style,
-                baseline="middle",
-                fontSize=_FONT_SIZE,  # type: ignore[arg-type]
-            )
-            layers.append(text.encode(x=x, y=y, text="text:N", fill=fill))
-        chart = (
-            alt.layer(*layers)
-            .properties(width=self.plot_width, height=height, padding=0, background="transparent")
-            .configure(aria=False, font="sans-serif")
-            .configure_view(stroke=None, clip=False)
-        )
-        return str(vl_convert.vegalite_to_svg(chart.to_dict()))
-
-
-def draw(rows: Sequence[Row], *, width: int, title: str, description: str, chart_id: str, upper: float = 1.0) -> str:
-    """The rows as SVG text with title and description, `width` pixels wide. If narrow, labels stand above bars."""
-    is_narrow = width < WIDE
-    held_width = max((_held_width(row) for row in rows), default=0.0)
-    notes_width = max((_width(row.note) + _GAP for row in rows if row.held and row.note), default=0.0)
-    left = 2.0 if is_narrow else _LABEL_WIDTH
-    right = 2.0 if is_narrow else max(_NOTE_WIDTH, 10 + notes_width + held_width)
-    canvas = _Canvas(width - left - right, upper)
-    y = 0.0
-    centres = []
-    for row in rows:
-        if row.is_heading:
-            y += 12 if y else 0
-            canvas.word(-left + 2 if not is_narrow else 0, y + 11, row.label, INK, weight="bold")
-            y += 26
-            continue
-        if is_narrow:
-            lines = _wrapped(
-                row.label, canvas.plot_width - _width(row.note) - _held_width(row) - _indent(row) - 2 * _GAP
-            )
-            step = 31 + _LEADING * len(lines)
-            centre = y + step - 14
-            _label(canvas, row, lines, 0, y + 14)
-            end = canvas.plot_width - _held_width(row)
-            _held(canvas, row, end, y + 14)
-            canvas.word(end - (_GAP if row.held else 0), y + 14, row.note, MUTED, align="right")
+    def _words(self, row: Row, y: float) -> tuple[float, float]:
+        """Label, note and chip of a row; its centre and its height."""
+        end = self.canvas.width - self.right
+        if self.is_narrow:
+            room = self.plot - text_width(row.note) - held_width(row) - self.indent(row) - 2 * _GAP
+            lines = wrapped(row.label, room) if row.label else []
+            label_y = y + 12
+            step = 32.0 + LEADING * max(len(lines), 1)
+            centre = y + step - 17
+            edge = end - held_width(row)
+            self._chip(row, edge, label_y)
+            if row.note:
+                self.canvas.word(edge - (_GAP if row.held else 0), label_y, row.note, "muted", "end")
         else:
-            lines = _wrapped(row.label, left - _indent(row) - _GAP)
-            step = max(28, 4 + _LEADING * len(lines))
+            lines = wrapped(row.label, self.left - self.indent(row) - _GAP) if row.label else []
+            step = max(30.0, 6 + LEADING * len(lines))
             centre = y + step / 2
-            _label(canvas, row, lines, 2 - left, centre - _LEADING * (len(lines) - 1) / 2)
-            canvas.word(canvas.plot_width + 10, centre, row.note, MUTED)
-            _held(canvas, row, canvas.plot_width + 10 + notes_width, centre)
-        _shapes(canvas, row, centre)
-        centres.append(centre)
-        y += step
-    if centres:
-        # Above narrow bars stand words, which a line through all of them would cross.
-        spans = [(centre - 11, centre + 11) for centre in centres] if is_narrow else [(centres[0] - 14, y + 2)]
-        _axis(canvas, spans, y + 2)
-        y += 24
-    return _described(canvas.svg(left, right, y), title, description, chart_id)
+            label_y = centre - LEADING * (len(lines) - 1) / 2
+            if row.note:
+                self.canvas.word(end + _GAP, centre, row.note, "muted")
+            self._chip(row, end + _GAP + (self.notes if row.note else 0), centre)
+        for at, line in enumerate(lines):
+            x = (self.left if self.is_narrow else 0) + self.indent(row)
+            self.canvas.word(x, label_y + at * LEADING, line)
+        return centre, step
 
+    def _chip(self, row: Row, x: float, y: float) -> None:
+        """A hatched chip and what is suppressed, from x."""
+        if row.held:
+            self.canvas.box(x, y - 6, _CHIP_WIDTH - 6, 11, HATCH)
+            self.canvas.word(x + _CHIP_WIDTH, y, row.held, "muted italic")
 
-def _indent(row: Row) -> int:
-    return 14 if row.is_indented else 0
+    def _shapes(self, row: Row, centre: float) -> None:
+        start = 0.0
+        for segment in row.segments:
+            x, x2 = self.at(start), self.at(start + segment.share)
+            # A hair's breadth between parts, so that two dark ones stay two in print.
+            gap = 1 if x2 - x > 3 else 0
+            self.canvas.box(x, centre - _HALF, x2 - x - gap, 2 * _HALF, segment.css)
+            if not segment.is_suppressed and segment.css.startswith(("r", "apart")) and x2 - x >= 28:
+                self.canvas.word(
+                    (x + x2) / 2, centre, f"{segment.share * 100:.0f}", f"on small on-{segment.css}", "middle"
+                )
+            start += segment.share
+        if row.interval is not None:
+            self.canvas.interval(self.at(row.interval[0]), self.at(row.interval[1]), centre + _HALF + 3.5, cap=2.5)
+        for mark in row.marks:
+            x = self.at(mark.value)
+            if mark.is_bar:
+                zero = self.at(0.0)
+                self.canvas.box(min(zero, x), centre - _HALF, abs(x - zero), 2 * _HALF, mark.css)
+            if mark.low is not None and mark.high is not None:
+                css = "whisker" if mark.is_bar else f"whisker {mark.css}-line"
+                self.canvas.interval(self.at(mark.low), self.at(mark.high), centre, css)
+            if not mark.is_bar:
+                self.canvas.point(x, centre, mark.css)
 
+    def _names(self) -> float:
+        """The words of the colours, above their places in the first row that has most of them; how high they stand."""
+        places = self._name_places()
+        top = 0.0
+        if self.notes_name:
+            end = self.canvas.width - self.right
+            if self.is_narrow:
+                self.canvas.word(end, 10, f"At the right: {self.notes_name}", "muted small", "end")
+                top = 19.0
+            else:
+                self.canvas.word(end + _GAP, 10, self.notes_name, "muted small")
+        room = self.canvas.width if self.is_narrow or not self.notes_name else self.canvas.width - self.right
+        if not places:
+            return top + (23.0 if self.notes_name and not top else 4.0)
+        lines: list[float] = []
+        for name, wanted in places:
+            needed = text_width(name.text) + 26
+            start = min(max(wanted - needed / 2, self.left), self.canvas.width - needed)
+            if not lines or lines[-1] + needed > room:
+                lines.append(self.left)
+            at = len(lines) - 1
+            start = max(lines[at], min(start, room - needed))
+            lines[at] = start + needed
+            y = top + 10 + at * 19
+            if name.css.startswith("dot-"):
+                self.canvas.point(start + 5, y, name.css.removeprefix("dot-"))
+            else:
+                self.canvas.box(start, y - 5, 11, 11, name.css)
+            self.canvas.word(start + 16, y, name.text, "ink small")
+        return top + 10.0 + len(lines) * 19
 
-def _label(canvas: _Canvas, row: Row, lines: Sequence[str], x: float, y: float) -> None:
-    for at, line in enumerate(lines):
-        canvas.word(x + _indent(row), y + at * _LEADING, line, INK)
+    def _name_places(self) -> list[tuple[Name, float]]:
+        best: dict[str, float] = {}
+        for row in sorted(self.rows, key=lambda row: -row.value_count)[:1]:
+            start = 0.0
+            for segment in row.segments:
+                best[segment.css] = (self.at(start) + self.at(start + segment.share)) / 2
+                start += segment.share
+            for mark in row.marks:
+                best[f"dot-{mark.css}"] = self.at(mark.value)
+        drawn = {segment.css for row in self.rows for segment in row.segments}
+        drawn |= {f"dot-{mark.css}" for row in self.rows for mark in row.marks}
+        shown = [(name, best.get(name.css, self.canvas.width)) for name in self.names if name.css in drawn]
+        if HATCH in drawn:
+            shown.append((Name(HATCH, "Suppressed levels, together"), self.canvas.width))
+        return sorted(shown, key=lambda place: place[1])
 
-
-def _held_width(row: Row) -> float:
-    return _CHIP_WIDTH + _width(row.held) if row.held else 0.0
-
-
-def _held(canvas: _Canvas, row: Row, x: float, y: float) -> None:
-    """A hatched chip and what is suppressed, from x."""
-    if row.held:
-        canvas.box(x, x + _CHIP_WIDTH - 6, y - 6, y + 5, HATCH)
-        canvas.word(x + _CHIP_WIDTH, y, row.held, MUTED, style="italic")
-
-
-def _shapes(canvas: _Canvas, row: Row, centre: float) -> None:
-    half = 9
-    start = 0.0
-    for segment in row.segments:
-        x, x2 = canvas.at(start), canvas.at(start + segment.share)
-        # A hair's breadth between parts, so that two dark ones stay two in print.
-        canvas.box(x, max(x, x2 - (1 if x2 - x > 3 else 0)), centre - half, centre + half, segment.fill)
-        if not segment.is_suppressed and segment.ink and x2 - x >= 26:
-            canvas.word((x + x2) / 2, centre + 1, f"{segment.share:.0%}".removesuffix("%"), segment.ink, align="center")
-        start += segment.share
-    for mark in row.marks:
-        canvas.line(canvas.at(mark.low), canvas.at(mark.high), centre, mark.fill)
-        canvas.point(canvas.at(mark.share), centre, mark.fill)
-
-
-def _axis(canvas: _Canvas, spans: Sequence[tuple[float, float]], bottom: float) -> None:
-    for quarter in range(5):
-        share = canvas.upper * quarter / 4
-        x = canvas.at(share)
-        for top, end in spans:
-            canvas.grid_line(x, top, end)
-        align = "left" if quarter == 0 else "right" if quarter == 4 else "center"
-        canvas.word(x, bottom + 12, f"{share * 100:.3g} %", MUTED, align=align)
-
-
-def _described(svg: str, title: str, description: str, chart_id: str) -> str:
-    from markupsafe import escape
-
-    head = re.match(r"<svg[^>]*>", svg)
-    if head is None:
-        raise ValueError("the chart is no SVG")
-    view = re.search(r'viewBox="([^"]+)"', head.group(0))
-    width = re.search(r'\bwidth="([^"]+)"', head.group(0))
-    opened = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-labelledby="{chart_id}-title {chart_id}-desc" '
-        f'viewBox="{view.group(1) if view else ""}" width="{width.group(1) if width else ""}">'
-    )
-    words = (
-        f'<title id="{chart_id}-title">{escape(title)}</title><desc id="{chart_id}-desc">{escape(description)}</desc>'
-    )
-    return opened + words + svg[head.end() :]
+    def _scale(self, spans: Sequence[tuple[float, float]], bottom: float) -> float:
+        reference = self.axis.reference
+        for tick in self.axis.ticks:
+            x = self.at(tick)
+            css = "zero" if tick == (0.0 if reference is None else reference) else "grid"
+            for top, end in spans:
+                self.canvas.line(x, top, x, end, css)
+            text = self.axis.write(tick)
+            half = text_width(text) / 2
+            middle = min(max(x, half if not self.is_narrow else self.left + half), self.canvas.width - half)
+            self.canvas.word(middle, bottom + 12, text, "muted small", "middle")
+        return bottom + 24

@@ -1,10 +1,11 @@
-"""The section on the quality of the data: files, records and codes, not patients."""
+"""The figures on the quality of the data: files, records and codes, not patients."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from flows.pages.views import Figure, Figures, Frame, Section, TableCell, TableRow, TableView, is_shown, number, share
+from flows.pages.figures import Figure
+from flows.pages.frame import Cell, Figures, Frame
+from flows.pages.lines import TableRow, TableView
+from flows.pages.words import TableCell, is_shown, table_cell
 
 _RULES_LISTED = 10
 _TABLES = {
@@ -89,18 +90,11 @@ def _column_words(column: str) -> str:
     return _COLUMNS.get(column, column.replace("_", " "))
 
 
-def data_quality(frame: Frame) -> Section:
-    section = Section(
-        "data-quality",
-        "Quality of the data",
-        "Counts of files, records and codes, not of patients, up to the same batch. Of the records of every admitted "
-        "file: read = admitted + unchanged + duplicate + quarantined + out of scope. Counts of 1 to "
-        f"{frame.release.minimum_cell - 1} records are held back like those of patients, since few records are the "
-        "records of few.",
-    )
-    if not frame.table("accounting_records"):
-        return replace(section, notes=("No file has been admitted yet.",))
-    return replace(section, figures=(_accounting(frame), _rules(frame), _unmapped(frame), _sources(frame)))
+def quality_figures(frame: Frame) -> list[Figure]:
+    """What became of the records, which rules they broke, which codes are unknown, where they come from."""
+    if "accounting_records" not in frame.tables:
+        return []
+    return [_accounting(frame), _rules(frame), _unmapped(frame), _sources(frame)]
 
 
 def _accounting(frame: Frame) -> Figure:
@@ -109,7 +103,7 @@ def _accounting(frame: Frame) -> Figure:
     for unit, heading, entries in _ACCOUNTS:
         lines.append(TableRow(heading, is_heading=True))
         for entry, text in entries:
-            cells = tuple(number(frame.figure(f"accounting_{unit}", value, entry)) for value, _ in sources)
+            cells = tuple(table_cell(frame.figure(f"accounting_{unit}", value, entry)) for value, _ in sources)
             lines.append(TableRow(text, cells, is_indented=True))
     return Figure(
         "accounting",
@@ -153,24 +147,25 @@ _ACCOUNTS = (
 
 
 def _rules(frame: Frame) -> Figure:
-    shown: list[tuple[Figures, Figures | None]] = []
+    shown: list[tuple[Figures, Cell]] = []
     hidden = 0
-    for (value_1, value_2), cell in frame.table("rule_failure").items():
-        if is_shown(cell["count"]):
-            shown.append((cell["count"], frame.figure("rule_checked", value_1, value_2)))
+    for cell in frame.tables.get("rule_failure", ()):
+        count = cell.get("count")
+        if count is not None and is_shown(count):
+            shown.append((count, cell))
         else:
             hidden += 1
-    shown.sort(key=lambda entry: (-entry[0]["value"], entry[0]["label_1"], entry[0]["label_2"]))
+    shown.sort(key=lambda entry: (-entry[0]["value"], entry[1].label_1, entry[1].label_2 or ""))
     lines = tuple(
         TableRow(
-            rule_in_words(failed["value_1"], failed["value_2"]),
+            rule_in_words(cell.value_1, cell.value_2 or ""),
             (
-                number(failed),
-                number(checked),
-                share(frame.figure("rule_failure", failed["value_1"], failed["value_2"], "share")),
+                table_cell(failed),
+                table_cell(frame.figure("rule_checked", cell.value_1, cell.value_2)),
+                table_cell(cell.get("share")),
             ),
         )
-        for failed, checked in shown[:_RULES_LISTED]
+        for failed, cell in shown[:_RULES_LISTED]
     )
     notes = []
     if len(shown) > _RULES_LISTED:
@@ -197,10 +192,10 @@ def _rules(frame: Frame) -> Figure:
 def _unmapped(frame: Frame) -> Figure:
     lines = tuple(
         TableRow(
-            f"{_table_words(value_1)}: {_column_words(str(value_2))}",
-            (number(cell["count"]), number(frame.figure("unmapped_records", value_1, value_2))),
+            f"{_table_words(cell.value_1)}: {_column_words(str(cell.value_2))}",
+            (table_cell(cell.get("count")), table_cell(frame.figure("unmapped_records", cell.value_1, cell.value_2))),
         )
-        for (value_1, value_2), cell in frame.table("unmapped_codes").items()
+        for cell in frame.tables.get("unmapped_codes", ())
     )
     return Figure(
         "unmapped",

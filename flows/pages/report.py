@@ -1,32 +1,25 @@
-"""The report: one HTML page, one CSV and one Parquet file of the same published figures."""
+"""The report: a site of static pages, and the same published figures as CSV, Parquet and JSON."""
 
 from __future__ import annotations
 
 import csv
 import io
 import os
-import re
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.pages.quality import data_quality
-from flows.pages.symptoms import symptoms, weakness, who_reports
-from flows.pages.treatments import treatments
-from flows.pages.views import Figures, Frame, day, is_shown, plain
+from flows.pages.data import to_json
+from flows.pages.site import CAVEAT, make_pages
 from flows.spreadsheet import spreadsheet_text
 
 if TYPE_CHECKING:
     from flows.stages.release import Release
 
-CAVEAT = (
-    "Observational, unblinded, self-reported data; not a substitute for randomised trials; "
-    "shows association, not effect."
-)
+__all__ = ["CAVEAT", "to_csv", "write_report"]
 
 
 def write_report(release: Release, folder: Path) -> Path:
-    """Write `index.html`, `release.csv` and `release.parquet` into the folder and return the page's path.
+    """Write the pages and the figures as CSV, Parquet and JSON into the folder; return the path of `index.html`.
 
     They are made from the suppressed frame only. Each is written under another name first and is its owner's alone.
     """
@@ -37,7 +30,11 @@ def write_report(release: Release, folder: Path) -> Path:
     pq.write_table(release.frame, parquet)
     _write(folder / "release.parquet", parquet.getvalue())
     _write(folder / "release.csv", to_csv(release).encode("utf-8"))
-    return _write(folder / "index.html", to_html(release).encode("utf-8"))
+    _write(folder / "release.json", to_json(release).encode("utf-8"))
+    downloads = {path.name: path.stat().st_size for path in sorted(folder.glob("release.*"))}
+    for name, page in make_pages(release, downloads).items():
+        _write(folder / name, page.encode("utf-8"))
+    return folder / "index.html"
 
 
 def _write(path: Path, content: bytes) -> Path:
@@ -70,68 +67,3 @@ def _csv_value(value: Any) -> str:
     if isinstance(value, str):
         return spreadsheet_text(value)
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
-def to_html(release: Release) -> str:
-    """The page: one file, no script, nothing fetched."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    templates = Environment(
-        loader=PackageLoader("flows.pages"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    frame = Frame.of(release)
-    css = files("flows.pages").joinpath("templates", "report.css").read_text(encoding="utf-8")
-    page = templates.get_template("report.html").render(
-        release=release,
-        css=css,
-        facts=_facts(frame),
-        sections=[who_reports(frame), symptoms(frame), weakness(frame), treatments(frame), data_quality(frame)],
-        caveat=CAVEAT,
-        membership=_membership_sentence(frame),
-        day=day,
-        when=frame.when,
-        suppressed_count=release.suppressed_count,
-        figure_count=release.frame.num_rows,
-        earlier_count=frame.earlier_count,
-    )
-    # A number stays on one line with its percent sign, and with the n it is the value of.
-    return re.sub(r"(?<=\d) (?=%)|(?<=\bn) (?== )|(?<=\bn =) (?=\d)", "\u00a0", page)
-
-
-def _facts(frame: Frame) -> list[tuple[str, str]]:
-    release = frame.release
-    patients = frame.figure("membership", "reported_on")
-    members = frame.figure("membership", "members")
-    return [
-        ("Patients counted", plain(patients)),
-        ("Members in all", plain(members)),
-        ("As of", f"{release.as_of_at.day} {release.as_of_at:%b %Y}"),
-        ("Up to batch", f"{release.as_of_batch:,}"),
-        ("Minimum cell", f"{release.minimum_cell}"),
-    ]
-
-
-def _membership_sentence(frame: Frame) -> str:
-    patients, members, consented = (
-        frame.figure("membership", step) for step in ("reported_on", "members", "consented")
-    )
-    if not is_shown(patients) or not (patients or {}).get("value"):
-        return "Members of these platforms who chose to report."
-    return (
-        f"Members of these platforms who chose to report: {plain(patients)} consented patients with multiple "
-        f"sclerosis. {_agreed_sentence(consented, members)}"
-    )
-
-
-def _agreed_sentence(consented: Figures | None, members: Figures | None) -> str:
-    if is_shown(consented) and is_shown(members):
-        return f"{plain(consented)} of {plain(members)} members agreed to be counted."
-    if is_shown(consented):
-        return f"{plain(consented)} members agreed to be counted; how many members there are is suppressed."
-    if is_shown(members):
-        return f"How many of the {plain(members)} members agreed to be counted is suppressed."
-    return "How many members there are, and how many of them agreed to be counted, is suppressed."

@@ -19,6 +19,8 @@ WITH report AS (
         report.reported_on,
         report.severity,
         coalesce(report.perceived_cause, 'unknown') AS perceived_cause,
+        report.is_worse_with_heat,
+        report.is_worse_after_exertion,
         report.source_updated_at,
         report.exported_at,
         report.row_hash,
@@ -34,7 +36,9 @@ SELECT
     body_region::VARCHAR AS body_region,
     reported_on,
     severity,
-    perceived_cause::VARCHAR AS perceived_cause
+    perceived_cause::VARCHAR AS perceived_cause,
+    is_worse_with_heat,
+    is_worse_after_exertion
 FROM report
 QUALIFY row_number() OVER (
     PARTITION BY patient_id, symptom_code, body_region

@@ -1,6 +1,7 @@
 -- How each patient last reported each symptom: the worst severity of the latest day, and what the patient thinks causes it.
 -- Grain: patient_id, symptom_code.  Inputs: marts.latest_symptom.
--- A patient who blames nerve damage for one part of the body and inactivity for another that day blames both.
+-- A patient who blames nerve damage for one part of the body and inactivity for another that day blames both. Worse
+-- with heat or after exertion in one part of the body is worse; NULL if the patient said of no part whether it is.
 WITH dated AS (
     SELECT
         patient_id,
@@ -8,6 +9,8 @@ WITH dated AS (
         reported_on,
         severity,
         perceived_cause,
+        is_worse_with_heat,
+        is_worse_after_exertion,
         max(reported_on) OVER (PARTITION BY patient_id, symptom_code) AS latest_on
     FROM marts.latest_symptom
 ),
@@ -18,7 +21,9 @@ latest AS (
         latest_on,
         max(severity) AS severity,
         coalesce(bool_or(perceived_cause IN ('direct_nerve', 'both')) FILTER (severity > 0), false) AS is_direct,
-        coalesce(bool_or(perceived_cause IN ('indirect_deconditioning', 'both')) FILTER (severity > 0), false) AS is_indirect
+        coalesce(bool_or(perceived_cause IN ('indirect_deconditioning', 'both')) FILTER (severity > 0), false) AS is_indirect,
+        bool_or(is_worse_with_heat) FILTER (severity > 0) AS is_worse_with_heat,
+        bool_or(is_worse_after_exertion) FILTER (severity > 0) AS is_worse_after_exertion
     FROM dated
     WHERE reported_on = latest_on
     GROUP BY ALL
@@ -33,5 +38,7 @@ SELECT
         WHEN is_direct THEN 'direct_nerve'
         WHEN is_indirect THEN 'indirect_deconditioning'
         ELSE 'unknown'
-    END::VARCHAR AS perceived_cause
+    END::VARCHAR AS perceived_cause,
+    is_worse_with_heat,
+    is_worse_after_exertion
 FROM latest

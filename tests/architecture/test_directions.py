@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "flows.warehouse": ("schemas", "sql", "flows.errors", "flows.settings"),
     "flows.settings": ("flows.errors",),
     "flows.errors": (),
+    "flows.exports": ("schemas", "flows.errors", "flows.settings", "flows.exports"),
     "flows.audit": ("schemas",),
     "flows.pipeline": ("schemas", "sql", "flows"),
 }
@@ -81,6 +82,7 @@ def test_imports_follow_the_directions(path):
         ("flows.stages.land", "def f():\n    import flows.deployed"),
         ("flows.pipeline", "from deployments import demo"),
         ("flows.warehouse", "from flows.stages.admit import admit"),
+        ("flows.exports.rest", "from flows.stages import land"),
     ],
 )
 def test_an_import_against_the_directions_is_seen(module, line):
@@ -91,6 +93,7 @@ ONLY_IN = {
     "prefect": ("flows.deployed", "deployments"),
     "great_expectations": ("flows.audit",),
     "duckdb_engine": ("flows.audit",),
+    "httpx": ("flows.exports",),
 }
 
 
@@ -105,7 +108,7 @@ def test_heavy_packages_are_not_imported_with_the_pipeline():
     import subprocess
     import sys
 
-    code = "import sys, flows.pipeline; print(sorted({'prefect', 'great_expectations', 'pandas', 'sqlalchemy'} & set(sys.modules)))"
+    code = "import sys, flows.pipeline; print(sorted({'prefect', 'great_expectations', 'httpx', 'pandas', 'sqlalchemy'} & set(sys.modules)))"
     assert (
         subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT

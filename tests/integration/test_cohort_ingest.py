@@ -119,3 +119,8 @@ def test_a_second_ingest_of_the_same_cohort_changes_nothing(ingested, tmp_path):
     assert not any(f.is_new for f in again.files)
     assert len(again.files) == len(first.files)
     assert ask(workspace, "SELECT count(*), bit_xor(row_hash) FROM history.symptom_report") == before
+
+
+def test_every_planted_mismatch_of_a_score_is_flagged_and_no_other(ingested):
+    workspace, log, _ = ingested
+    assert ask(workspace, "SELECT count(*) FROM core.score WHERE is_mismatch") == [(log.counts["score_mismatch"],)]

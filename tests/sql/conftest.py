@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,11 +12,13 @@ from typing import Any
 import duckdb
 import pytest
 
-from flows.stages.build import build
-from flows.warehouse import create_schema, insert_rows
+from flows.stages.build import build, create, marts, reads
+from flows.stages.functions import add_functions
+from flows.warehouse import create_schema, create_scores, insert_rows
 from schemas.contract import contract
 from sql import statement, statements
 
+MARTS, READS = marts(), reads()
 AS_OF_AT = datetime(2025, 6, 30, 12, tzinfo=UTC)
 
 
@@ -25,6 +28,7 @@ class Warehouse:
     def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
         self.con = con
         self._number = itertools.count(1)
+        self._made: set[str] = set()
 
     def add(self, table: str, patient: str, source: str = "canonical", **values: Any) -> str:
         number = next(self._number)
@@ -68,12 +72,33 @@ class Warehouse:
         insert_rows(self.con, f"ops.{table}", [values])
 
     def build(self, as_of_batch: int = 1, as_of_at: datetime = AS_OF_AT) -> None:
+        """As of a batch and an instant; a mart is made when it is first read, for there are many."""
+        self.con.execute("SET VARIABLE as_of_batch = $batch", {"batch": as_of_batch})
+        self.con.execute("SET VARIABLE as_of_at = $at", {"at": as_of_at})
+        add_functions(self.con)
+        self.con.execute("CREATE SCHEMA IF NOT EXISTS marts")
+        create_scores(self.con)
+        self._made = set()
+
+    def build_all(self, as_of_batch: int = 1, as_of_at: datetime = AS_OF_AT) -> None:
         build(self.con, as_of_batch, as_of_at)
+        self._made = set(MARTS)
 
     def mart(self, name: str) -> list[dict[str, Any]]:
         return self.rows(f"SELECT * FROM marts.{name}")
 
+    def make(self, *names: str) -> None:
+        """These marts and those they read, as far as they are not there yet."""
+        wanted = list(names)
+        for name in wanted:
+            wanted += [read for read in READS[name] if read not in wanted]
+        for name in MARTS:
+            if name in wanted and name not in self._made:
+                create(self.con, name, statement(f"marts/{name}"))
+                self._made.add(name)
+
     def rows(self, query: str) -> list[dict[str, Any]]:
+        self.make(*re.findall(r"\bmarts\.([a-z_]+)", query))
         result = self.con.execute(query)
         names = [column[0] for column in result.description]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

@@ -35,7 +35,7 @@ def cells(warehouse):
     """Cells by key, of what the warehouse holds by now."""
 
     def read():
-        warehouse.build()
+        warehouse.build_all()
         return {cell.cell_key: cell for cell in read_cells(warehouse.con)}
 
     warehouse.ledger("batch", batch_id=1, source_system="canonical", committed_at=DECIDED, file_count=1)

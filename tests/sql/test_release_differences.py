@@ -6,6 +6,7 @@ import pytest
 from conftest import AS_OF_AT
 
 from flows.stages.build import build
+from flows.stages.lifecycle import approve
 from flows.stages.release import ShownCell, draft, least_difference
 
 DRAWN = ["none", "mild", "moderate", "severe"]
@@ -28,7 +29,9 @@ def fill(warehouse, number):
 
 def release(warehouse, batch=1):
     build(warehouse.con, batch, AS_OF_AT)
-    return draft(warehouse.con, as_of_batch=batch, as_of_at=AS_OF_AT, now=AS_OF_AT, minimum_cell=11)
+    made = draft(warehouse.con, as_of_batch=batch, as_of_at=AS_OF_AT, now=AS_OF_AT, minimum_cell=11)
+    approve(warehouse.con, made.release_id, "test", AS_OF_AT)
+    return made
 
 
 def erase(warehouse, *names):

@@ -1,0 +1,28 @@
+"""What each column of the release frame holds, in words, for who reads the downloads."""
+
+COLUMNS = {
+    "release_id": "Number of the release",
+    "topic": "Topic, as in the contents of this site",
+    "table_id": "Table the figure stands in",
+    "cell_key": "The set of patients (or records) the figure is about: one set, one key, in every table",
+    "subject_kind": "symptom, treatment or instrument, where the figure is about one",
+    "subject": "Its code",
+    "dimension_1": "What value_1 is a value of",
+    "value_1": "Code of the first dimension",
+    "label_1": "Its words",
+    "dimension_2": "What value_2 is a value of; empty if there is one dimension only",
+    "value_2": "Code of the second dimension",
+    "label_2": "Its words",
+    "statistic": "count, share, or the name of another figure about these patients",
+    "unit": "What is counted, or the unit of the value",
+    "n_patients": "Patients of the cell; empty where suppressed or where no patients are counted",
+    "denominator": "The whole that a share is of",
+    "value": "The figure; a share from 0 to 1. Empty: suppressed if `state` says so, else not estimable",
+    "low": "Lower end of the 95 % interval",
+    "high": "Upper end of the 95 % interval",
+    "state": "shown or suppressed. Suppressed is neither zero nor missing",
+    "mart": "The table of the warehouse the figure was made from",
+    "method": "How it was made",
+    "as_of_at": "The instant the figure was true at; earlier than the release's where marked †",
+    "as_of_batch": "The batch known by then",
+}

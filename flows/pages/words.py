@@ -1,0 +1,166 @@
+"""Figures in words: counts, shares, values with their unit and interval, and what is hidden or cannot be estimated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from flows.pages.frame import Figures
+from schemas.topics import Topic, words
+
+EARLIER = "\u2020"
+SUPPRESSED, NOT_ESTIMABLE, ABSENT = "suppressed", "not estimable", "–"
+_SHARE_UNITS = ("share", "probability", "proportion")
+_DIMENSIONS = {
+    "symptom": "Symptom",
+    "treatment": "Treatment",
+    "treatment for purpose": "Treatment",
+    "instrument": "Instrument",
+    "activity": "Activity",
+    "age_band": "Age",
+    "body_region": "Part of the body",
+    "member": "Step",
+    "ms_course": "Course",
+    "nrspms": "Relapses",
+    "perceived_cause": "Perceived cause",
+    "purpose": "Purpose",
+    "sex": "Sex",
+    "side_effect": "Side effect",
+    "source": "Source",
+}
+_STATISTICS = {"share": "Share"}
+_UNITS = {"patients": "Patients", "records": "Records", "files": "Files", "codes": "Codes"}
+
+
+@dataclass(frozen=True)
+class TableCell:
+    """One cell of a table; `kind` is its class: text, number, suppressed, none."""
+
+    text: str
+    kind: str = "number"
+
+
+def is_shown(row: Figures | None) -> bool:
+    return row is not None and row["state"] == "shown"
+
+
+def is_suppressed(row: Figures | None) -> bool:
+    return row is not None and row["state"] == SUPPRESSED
+
+
+def has_value(row: Figures | None) -> bool:
+    """There is a value to draw: neither hidden nor not estimable."""
+    return row is not None and row["state"] == "shown" and row["value"] is not None
+
+
+def is_share(row: Figures) -> bool:
+    return row["statistic"] == "share" or row["unit"] in _SHARE_UNITS
+
+
+def table_cell(row: Figures | None, decimals: int = 1) -> TableCell:
+    """The figure in a table, with its interval if it has one; the word for what is hidden; a dash for what there is not."""
+    if row is None:
+        return TableCell(ABSENT, "none")
+    if row["state"] == SUPPRESSED:
+        return TableCell(SUPPRESSED, "suppressed")
+    if row["value"] is None:
+        return TableCell(NOT_ESTIMABLE, "none")
+    if row["statistic"] == "count":
+        return TableCell(f"{round(row['value']):,}{dagger(row)}")
+    if is_share(row):
+        return TableCell(_with_limits(row, 1, 100.0, " %") + dagger(row))
+    return TableCell(_with_limits(row, decimals, 1.0, "") + dagger(row))
+
+
+def chart_note(row: Figures, decimals: int = 1) -> str:
+    """The figure beside its bar, shorter than in the table."""
+    if is_share(row):
+        return _with_limits(row, 0 if row["value"] >= 0.0095 or not row["value"] else 1, 100.0, " %") + dagger(row)
+    return _with_limits(row, decimals, 1.0, "") + dagger(row)
+
+
+def _with_limits(row: Figures, decimals: int, factor: float, unit: str) -> str:
+    text = f"{fixed(row['value'] * factor, decimals)}{unit}"
+    if row["low"] is None or row["high"] is None:
+        return text
+    low, high = fixed(row["low"] * factor, decimals), fixed(row["high"] * factor, decimals)
+    # A dash between two numbers of which one has a minus cannot be read.
+    return f"{text} ({low} to {high})" if "−" in low + high else f"{text} ({low}–{high})"
+
+
+def fixed(value: float, decimals: int) -> str:
+    """With commas and a real minus sign, and no minus before zero."""
+    text = f"{value:,.{decimals}f}"
+    return text.removeprefix("-") if not text.strip("-0.,") else text.replace("-", "−")
+
+
+def decimals_for(rows: Iterable[Figures | None]) -> int:
+    """As many decimals for all of a column as its greatest value needs."""
+    largest = max((abs(row["value"]) for row in rows if row is not None and has_value(row)), default=0.0)
+    return 0 if largest >= 1000 else 1 if largest >= 10 else 2
+
+
+def dagger(row: Figures) -> str:
+    """The sign of a figure that is shown as an earlier release showed it."""
+    return EARLIER if row.get("is_earlier") else ""
+
+
+def plain(row: Figures | None) -> str:
+    return table_cell(row).text
+
+
+def n_of(row: Figures | None) -> int | None:
+    """Of how many patients a figure is: the whole of a share, else those it is about."""
+    if row is None or row["state"] == SUPPRESSED:
+        return None
+    found = row["denominator"] if row["statistic"] == "share" else row["n_patients"]
+    return int(found) if found is not None else None
+
+
+def n_is(count: int | None) -> str:
+    return f"n = {count:,}" if count is not None else "n is suppressed"
+
+
+def dimension_words(name: str) -> str:
+    return words().get("dimension", {}).get(name) or _DIMENSIONS.get(name) or name.replace("_", " ").capitalize()
+
+
+def statistic_words(topic: Topic | None, name: str, rows: Iterable[Figures]) -> str:
+    """The head of a column: what it is, in which unit, with which interval."""
+    found = list(rows)
+    units = {row["unit"] for row in found}
+    if name == "count":
+        return _UNITS.get(next(iter(units), ""), "Number") if len(units) == 1 else "Number"
+    known = (topic.statistics if topic else {}).get(name) or _STATISTICS.get(name)
+    text = known or name.replace("_", " ").capitalize()
+    brackets = []
+    if name != "share" and len(units) == 1 and (unit := next(iter(units))) not in (*_SHARE_UNITS, "patients"):
+        brackets += [unit] if unit.lower() not in text.lower() else []
+    if any(row["low"] is not None for row in found):
+        brackets.append("95 %")
+    return f"{text} ({', '.join(brackets)})" if brackets else text
+
+
+def in_sentence(text: str) -> str:
+    """Without the capital of a sentence's first word, unless the word is an abbreviation."""
+    return text[0].lower() + text[1:] if text[1:2].islower() or len(text) == 1 else text
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def time_words(value: str, label: str | None) -> str:
+    """A time as people write it: Q4 2024, Oct 2024; else the label."""
+    months = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+    if found := re.fullmatch(r"(\d{4})[- ]?[Qq]([1-4])", value):
+        return f"Q{found[2]} {found[1]}"
+    if found := re.fullmatch(r"(\d{4})-(\d{2})(-01)?", value):
+        return f"{months[int(found[2]) - 1]} {found[1]}" if 1 <= int(found[2]) <= 12 else value
+    return label or value
+
+
+def breakable(page: str) -> str:
+    """A number stays on one line with its percent sign, and with the n it is the value of."""
+    return re.sub(r"(?<=\d) (?=%)|(?<=\bn) (?== )|(?<=\bn =) (?=\d)", "\u00a0", page)
