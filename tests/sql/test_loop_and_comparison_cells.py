@@ -56,7 +56,7 @@ def readings(warehouse):
 @pytest.fixture
 def loop(warehouse):
     """Three arrows as the circle says, each beyond chance, of 60 patients of 100."""
-    warehouse.build()
+    warehouse.build_all()
     con = warehouse.con
     con.execute("DELETE FROM marts.loop_lag")
     for predictor, outcome, slope in (
@@ -106,7 +106,7 @@ def test_slopes_are_hidden_with_the_patients_they_are_of(loop):
 @pytest.fixture
 def comparison(warehouse):
     """One treatment and outcome: 80 started, 60 matched with 50 controls, 45 still taking it."""
-    warehouse.build()
+    warehouse.build_all()
     con = warehouse.con
     for position, (group, count) in enumerate(
         {
@@ -197,7 +197,7 @@ def test_every_table_value_and_statistic_of_a_topic_has_its_words(loop, comparis
 
 
 def test_every_outcome_has_its_tables(warehouse):
-    warehouse.build()
+    warehouse.build_all()
     tables = {table.table_id for table in topic("comparison").tables}
     for row in warehouse.mart("trial_outcome"):
         outcome = row["outcome_code"]
@@ -232,5 +232,5 @@ def test_estimated_marts_have_their_statement_like_any_other():
 
 def test_an_estimated_mart_is_the_same_whenever_it_is_made(loop):
     before = {name: loop.rows(f"SELECT * FROM marts.{name}") for name in ("comparison", "loop_correlation")}
-    loop.build()
+    loop.build_all()
     assert before == {name: loop.rows(f"SELECT * FROM marts.{name}") for name in before}

@@ -351,6 +351,7 @@ def test_baselines_and_follow_ups_of_every_month(world):
 def small(world):
     """The statement of candidates for treatments that anybody began, not only those that thirty did."""
     con = world.warehouse.con
+    world.warehouse.make("trial_starter")
     starter = statement("marts/trial_starter").replace(">= 30", ">= 1")
     assert starter != statement("marts/trial_starter")
     con.execute(f"CREATE OR REPLACE TABLE marts.trial_starter AS {starter}")
