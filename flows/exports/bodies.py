@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from flows.exports.client import DamagedBodyError
+from flows.exports.patience import DamagedBodyError
 from schemas.sources import Source
 
 # What prepare takes as one document.

@@ -8,25 +8,23 @@ from __future__ import annotations
 
 import json
 import logging
-import random
 import re
-import ssl
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 import httpx
 
-from flows.errors import PipelineError, TransientError, UnreadableError
+from flows.errors import PipelineError, UnreadableError
 from flows.exports.credentials import Credentials, TokenCredentials
 from flows.exports.files import whole_file
+from flows.exports.patience import AgainError, DamagedBodyError, Patience, http_date, seconds_asked_for
 from schemas.apis import Basic, Bearer, ClientCredentials, HeaderKey, Retries
 
 Found = TypeVar("Found")
@@ -45,8 +43,6 @@ _REL = re.compile(r';\s*rel\s*=\s*"?([^";]*)"?', re.IGNORECASE)
 # An answer that is read as a whole, such as a token's.
 _MOST_SMALL_BYTES = 1 << 20
 _CHUNK = 1 << 20
-# A body that is not what it should be may have been cut on its way; one that is so again is so at its server.
-_DAMAGED_ATTEMPTS = 3
 
 
 class Connection(Protocol):
@@ -64,10 +60,6 @@ class Connection(Protocol):
     def timeout_seconds(self) -> float: ...
     @property
     def retries(self) -> Retries: ...
-
-
-class DamagedBodyError(ValueError):
-    """A body that cannot be read as what it should be; the message says why, without anything that stands in it."""
 
 
 @dataclass(frozen=True)
@@ -102,14 +94,6 @@ class Answer:
         return http_date(self.headers.get("date"))
 
 
-class _AgainError(Exception):
-    """It may help to ask again."""
-
-    def __init__(self, why: str, wait: float | None = None, *, is_damaged: bool = False) -> None:
-        super().__init__(why)
-        self.why, self.wait, self.is_damaged = why, wait, is_damaged
-
-
 class Client:
     """Asks one server. `wait` waits for some seconds; `free_bytes` says how many more a file may get."""
 
@@ -122,6 +106,7 @@ class Client:
         self._connection, self._wait, self._free_bytes = connection, wait, free_bytes
         self._base = httpx.URL(connection.address)
         self.server = self._base.netloc.decode("ascii")
+        self._patience = Patience(self.server, connection.retries, wait)
         said = connection.authentication
         self._credentials = (
             TokenCredentials(said, self._post) if isinstance(said, ClientCredentials) else Credentials(said)
@@ -155,8 +140,8 @@ class Client:
         Raises TransientError if the server cannot be reached or goes on being busy, UnreadableError if it answers what
         cannot be used: no success, a way to another server, a page for people, more than `most_bytes`.
         """
-        with _sorted_errors(what, self.server):
-            url = httpx.URL(request.address)
+        self.expect_ours(what, request.address)
+        url = httpx.URL(request.address)
         if request.parameters:
             url = url.copy_merge_params(dict(request.parameters))
         is_renewed = False
@@ -180,22 +165,26 @@ class Client:
                     return read(answer, into)
             raise AssertionError  # the second time round nothing is renewed
 
-        return self._patiently(what, once)
+        return self._patience(what, once)
 
-    def is_ours(self, address: str) -> bool:
-        """Whether an address is of the server that the source names, so that it may be shown who asks."""
-        return _origin(httpx.URL(address)) == _origin(self._base)
+    def expect_ours(self, what: str, address: str) -> None:
+        """Raises UnreadableError if an address is not of the server that the source names: that one alone is shown who asks."""
+        try:
+            url = httpx.URL(address)
+        except httpx.InvalidURL:
+            raise UnreadableError(f"{what}: {self.server} points to what is no address.") from None
+        if _origin(url) != _origin(self._base):
+            raise UnreadableError(
+                f"{what}: {self.server} points to another server, {url.netloc.decode('ascii', 'replace')}, which is not asked: it would be shown "
+                "who asks. Name the right server as `address` in the source's YAML."
+            )
 
     @contextmanager
     def _asked(self, what: str, url: httpx.URL) -> Iterator[httpx.Response]:
         """The answer to a GET, after redirects within the server."""
         headers = self._credentials.headers()
         for _ in range(_MOST_REDIRECTS):
-            if _origin(url) != _origin(self._base):
-                raise UnreadableError(
-                    f"{what}: {self.server} points to another server, {url.netloc.decode('ascii', 'replace')}, which is not asked: it would be shown "
-                    "who asks. Name the right server as `address` in the source's YAML."
-                )
+            self.expect_ours(what, str(url))
             self._pace()
             with self._http.stream("GET", url, headers=headers) as response:
                 if response.status_code not in _REDIRECTS or "location" not in response.headers:
@@ -212,7 +201,7 @@ class Client:
         if status in (200, 204):
             return
         if status in _BUSY:
-            raise _AgainError(f"answers {status}", _seconds_asked_for(response.headers))
+            raise AgainError(f"answers {status}", seconds_asked_for(response.headers))
         if status in (401, 403):
             raise UnreadableError(
                 f"{what}: {self.server} refuses the credentials ({status}). Check `authentication` in the source's YAML and the variable that it names."
@@ -256,7 +245,7 @@ class Client:
         def once() -> dict[str, Any]:
             with self._http.stream("POST", address, data=form, headers=headers) as response:
                 if response.status_code in _BUSY:
-                    raise _AgainError(f"answers {response.status_code}", _seconds_asked_for(response.headers))
+                    raise AgainError(f"answers {response.status_code}", seconds_asked_for(response.headers))
                 if response.status_code != 200:
                     raise UnreadableError(
                         f"{what} refuses to give a token ({response.status_code}). Check `authentication` in the source's YAML and the variable that it names."
@@ -272,31 +261,7 @@ class Client:
                 raise DamagedBodyError("answers with what is no JSON") from None
             return answer if isinstance(answer, dict) else {}
 
-        return self._patiently(what, once)
-
-    def _patiently(self, what: str, once: Callable[[], Found]) -> Found:
-        """What `once` gives, called again while that can help, with pauses that grow and are never the same."""
-        retries, attempt, damaged = self._connection.retries, 0, 0
-        while True:
-            attempt += 1
-            try:
-                with _sorted_errors(what, self.server):
-                    return once()
-            except _AgainError as again:
-                damaged += again.is_damaged
-                if damaged >= min(_DAMAGED_ATTEMPTS, retries.attempts):
-                    raise UnreadableError(f"{what}: {self.server} {again.why}. Nothing of it is taken.") from None
-                if attempt >= retries.attempts:
-                    raise TransientError(
-                        f"{what}: {self.server} {again.why}, the last of {attempt} attempts. Run the command again later: it goes on where it stopped."
-                    ) from None
-                if again.wait is not None and again.wait > retries.longest_seconds:
-                    raise TransientError(
-                        f"{what}: {self.server} {again.why} and asks for {again.wait:,.0f} seconds of patience. Run the command again then: it goes on where it stopped."
-                    ) from None
-                grown = retries.first_seconds * 2 ** (attempt - 1)
-                pause = min(grown * random.uniform(0.5, 1.5), retries.longest_seconds)  # noqa: S311  no secret
-                self._wait(max(pause, again.wait or 0.0))
+        return self._patience(what, once)
 
     def _pace(self) -> None:
         """Not more requests a minute than the source allows."""
@@ -319,63 +284,8 @@ class NotThereError(RejectedError):
     """The server knows no such address, which is how some say that the pages have ended."""
 
 
-def http_date(text: str | None) -> datetime | None:
-    """The instant that a header states, as HTTP or ISO 8601 write it with a time zone; None if it states none."""
-    if not text:
-        return None
-    for parse in (parsedate_to_datetime, datetime.fromisoformat):
-        try:
-            at = parse(text.strip())
-        except (ValueError, TypeError, IndexError):
-            continue
-        if at.tzinfo is not None:
-            return at
-    return None
-
-
-@contextmanager
-def _sorted_errors(what: str, server: str) -> Iterator[None]:
-    """What httpx raises, as what may heal and what does not. Its own words may hold an address or a piece of an answer."""
-    try:
-        yield
-    except DamagedBodyError as error:
-        raise _AgainError(str(error), is_damaged=True) from None
-    except httpx.TimeoutException:
-        raise _AgainError("does not answer in time") from None
-    except httpx.ConnectError as error:
-        if _is_distrust(error):
-            raise UnreadableError(
-                f"{what}: the certificate of {server} does not hold, so nothing is asked of it. If it is of an authority of your own, name "
-                "that one's file in the variable SSL_CERT_FILE."
-            ) from None
-        raise _AgainError("cannot be reached") from None
-    except httpx.DecodingError:
-        raise _AgainError("sends a body that cannot be unpacked", is_damaged=True) from None
-    except httpx.TransportError:
-        raise _AgainError("breaks off the connection") from None
-    except httpx.InvalidURL:
-        raise UnreadableError(f"{what}: {server} points to what is no address.") from None
-
-
-def _is_distrust(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in str(error):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
-
-
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port or {"https": 443, "http": 80}.get(url.scheme)
-
-
-def _seconds_asked_for(headers: httpx.Headers) -> float | None:
-    """What `Retry-After` asks for; a date is told by the server's clock, not ours."""
-    text = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"\d{1,9}(\.\d+)?", text):
-        return float(text)
-    until, now = http_date(text), http_date(headers.get("date"))
-    return max(0.0, (until - now).total_seconds()) if until and now else None
 
 
 def _is_page(start: bytes) -> bool:

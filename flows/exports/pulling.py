@@ -24,8 +24,8 @@ from schemas.sources import Source
 Told = Callable[[str, int, int], None]
 
 _TEMPORARY = ".pull-"
-# A list that moves is read again from its beginning so often before the pull gives up for now.
-_MOST_RESTARTS = 3
+# A list that moves is read again from its beginning so often before the pull gives up for now; one that lacks records, once.
+_MOST_RESTARTS, _MOST_RECOUNTS = 3, 1
 # As often as a server may give the same records, or none, in a row before it counts as one that goes in circles.
 _MOST_SAME, _MOST_EMPTY = 3, 1_000
 
@@ -122,9 +122,9 @@ class _Pull:
                 missing = self._missing(progress)
                 if not missing:
                     return progress
-                why, error = f"{missing:,} records fewer than its total says", HeldError
+                why, error, most = f"{missing:,} records fewer than its total says", HeldError, _MOST_RECOUNTS
             except ShiftedError:
-                why, error = "records that move while they are read", TransientError
+                why, error, most = "records that move while they are read", TransientError, _MOST_RESTARTS
             except RejectedError:
                 if not is_resumed:
                     raise
@@ -132,10 +132,10 @@ class _Pull:
                 self._notes.append("the server no longer knew where the last pull had stopped: begun anew")
                 progress, is_resumed = self._begin(progress.since, progress.restart_count), False
                 continue
-            if progress.restart_count >= _MOST_RESTARTS:
+            if progress.restart_count >= most:
                 self._drop_progress()
                 raise error(
-                    f"{self._name}: the server gave {why}, after {_MOST_RESTARTS + 1} readings. What has landed stays; the next pull begins where this one did."
+                    f"{self._name}: the server gave {why}, after {progress.restart_count + 1} readings. What has landed stays; the next pull begins where this one did."
                 )
             progress = self._begin(progress.since, progress.restart_count + 1)
             is_resumed = False

@@ -15,9 +15,10 @@ from zoneinfo import ZoneInfo
 
 from flows.errors import UnreadableError
 from flows.exports.bodies import MOST_DOCUMENT_BYTES, Body, NoRecordsError, mark_of, parsed_document, value_at
-from flows.exports.client import Answer, Client, NotThereError, Request, http_date
+from flows.exports.client import Answer, Client, NotThereError, Request
 from flows.exports.export import Fetched, Place
 from flows.exports.paging import paging_of
+from flows.exports.patience import http_date
 from schemas.apis import ApiPath, Incremental, RestApi, Stated, steps_of
 from schemas.sources import Source
 
@@ -52,7 +53,11 @@ class _Page:
         return found
 
     def joined(self, link: str) -> str:
-        return urljoin(self.answer.address, link)
+        try:
+            return urljoin(self.answer.address, link)
+        except ValueError:
+            # Whoever asks there is told that it is no address.
+            return link
 
     def records(self) -> Iterator[Any]:
         return self.body.records()
@@ -77,6 +82,9 @@ class RestExport:
     def fetch(self, place: Place, since: datetime | None, into: Path) -> Fetched:
         reader = _Reader(self._source, self._api, self._path, self._client, since, into, has_marks=bool(self._total))
         step = self._paging.step(place, reader)
+        if step.next is not None and "link" in step.next:
+            # Before anything lands: the page is asked for again when the server points the right way.
+            self._client.expect_ours(self._path.path, step.next["link"])
         page = step.page
         if page is None:
             return Fetched(0, step.next, clock=reader.clock)
