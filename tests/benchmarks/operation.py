@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 
 # The root before `tests`, or tests/sql would stand in for the package `sql`.
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 from standing import Standing, until
 
 WAIT = 600
