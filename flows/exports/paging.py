@@ -111,7 +111,9 @@ class ByCursor(Once):
     def step(self, place: Place, reader: Reader) -> Step:
         page = reader.page({self._said.parameter: place["cursor"]} if "cursor" in place else {})
         if page is None and "cursor" in place and self._said.last_record is None:
-            raise UnreadableError(f"{reader.what}: a page in the middle of the list has no body (204). Nothing is lost.")
+            raise UnreadableError(
+                f"{reader.what}: a page in the middle of the list has no body (204). Nothing is lost."
+            )
         cursor = self._cursor(page, reader) if page else None
         return Step(page, page.count if page else 0, None if cursor is None else {"cursor": cursor})
 
