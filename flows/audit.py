@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import json
 import logging
 import os
 import shutil
@@ -121,9 +122,7 @@ class Auditor:
 
     def __init__(self, folder: Path, *, is_documented: bool) -> None:
         self._actions = [UpdateDataDocsAction(name="docs")] if is_documented else []
-        # What was validated last time is kept in Data Docs; how, is made from the contracts anew.
-        for definitions in ("checkpoints", "validation_definitions"):
-            shutil.rmtree(folder / "gx" / definitions, ignore_errors=True)
+        _clear(folder / "gx")
         self._context = gx.get_context(mode="file", project_root_dir=folder)
         self._context.variables.progress_bars = ProgressBarsConfig(globally=False)
         self._source = self._context.data_sources.add_or_update_duckdb(name="warehouse")  # type: ignore[attr-defined]
@@ -158,6 +157,24 @@ class Auditor:
         suite = self._context.suites.add_or_update(suite)
         validation = gx.ValidationDefinition(name=contract.table, data=batch, suite=suite)
         return self._context.validation_definitions.add_or_update(validation)
+
+
+def _clear(folder: Path) -> None:
+    """Leave only the results of earlier audits and their pages; how to validate is made from the contracts anew.
+
+    Great Expectations writes its files in place, so an audit that was killed may have left any of them half written.
+    """
+    kept = [folder / "uncommitted" / name for name in ("validations", "data_docs")]
+    for entry in [*folder.glob("*"), *folder.glob("uncommitted/*")]:
+        if entry.is_file():
+            entry.unlink()
+        elif entry.name != "uncommitted" and entry not in kept:
+            shutil.rmtree(entry)
+    for result in kept[0].rglob("*.json"):
+        try:
+            json.loads(result.read_bytes())
+        except ValueError:
+            result.unlink()
 
 
 def _expectation(entry: dict[str, Any]) -> Any:

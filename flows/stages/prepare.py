@@ -344,9 +344,7 @@ class _Preparation:
                 f"{literal(f'{name} is not of the form that makes this a record')} FROM record WHERE NOT ({out_of_scope}) AND {test}"
             )
         messages = " ".join(f"WHEN {literal(fault)} THEN {literal(message)}" for fault, message in _FAULTS.items())
-        self.con.execute(
-            f"INSERT INTO fault SELECT ordinal, '', fault, NULL, 'refuse', CASE fault {messages} END FROM reject"
-        )
+        self.con.execute(statement("prepare/rejected", messages=messages))
         if not self.forgotten:
             return self._one(f"SELECT count(*) FROM record WHERE {out_of_scope}")[
                 0
@@ -508,7 +506,8 @@ class _Preparation:
         with reading.RowFile(originals, schema) as kept:
             for entry in records.originals(self._faulty_numbers()):
                 kept.add(entry, len(entry[2]))
-        building = self.quarantine.with_name(f".{self.spool.name}")
+        # In the spool's unfinished folder, which is swept if this process dies.
+        building = self.spool / "refused.parquet"
         self.con.execute(
             statement("prepare/quarantine", originals=literal(str(originals)), target=literal(str(building)))
         )

@@ -59,6 +59,18 @@ def test_an_audit_after_one_of_other_tables_works_in_the_same_folder(con, tmp_pa
             assert len(auditor.audit({contract("symptom_report"): view}, "run")) == expected
 
 
+@pytest.mark.parametrize("left", [0, 0.5], ids=["empty", "cut"])
+def test_an_audit_works_whatever_a_killed_one_left_half_written(con, tmp_path, left):
+    with audit.auditing(con, tmp_path) as auditor:
+        auditor.audit({contract("symptom_report"): "symptom_report"}, "run")
+    for path in [p for p in tmp_path.rglob("*") if p.is_file()]:
+        whole = path.read_bytes()
+        path.write_bytes(whole[: int(len(whole) * left)])
+    with audit.auditing(con, tmp_path) as auditor:
+        assert len(auditor.audit({contract("symptom_report"): "symptom_report"}, "again")) == 1
+    assert "again" in (tmp_path / "gx/uncommitted/data_docs/local_site/index.html").read_text()
+
+
 def test_a_file_whose_rows_fail_the_audit_is_held_and_the_others_are_admitted(tmp_path, now, monkeypatch):
     workspace = create_workspace(tmp_path / "ws")
     landing = workspace.folder("landing", "canonical")
