@@ -30,7 +30,7 @@ from flows.stages.admit import Candidate, FileOutcome, admit, record_source, ref
 from flows.stages.forgotten import Forgotten, named_in
 from flows.stages.prepare import prepare_file, quarantine_name
 from flows.stages.release import Release
-from flows.warehouse import snapshot, warehouse, writing
+from flows.warehouse import snapshot, transaction, warehouse, writing
 from schemas.sources import Source
 from sql import statement
 
@@ -408,9 +408,10 @@ def draft(workspace: Workspace, as_of_at: datetime, now: datetime) -> Release:
     with writing(workspace, "outcomes report"):
         with warehouse(workspace) as con:
             known_sources = land.known_sources(workspace.root / "sources")
-            for (name,) in con.execute("SELECT source_system FROM ops.source").fetchall():
-                if name in known_sources:
-                    record_source(con, known_sources[name])
+            with transaction(con):
+                for (name,) in con.execute("SELECT source_system FROM ops.source").fetchall():
+                    if name in known_sources:
+                        record_source(con, known_sources[name])
             (as_of_batch,) = con.execute("SELECT coalesce(max(batch_id), 0) FROM ops.batch").fetchone() or (0,)
             cell = workspace.settings.minimum_cell
             con.execute("SET VARIABLE minimum_cell = $cell", {"cell": cell})

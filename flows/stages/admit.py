@@ -204,7 +204,7 @@ def _distinct(source: Source, ready: list[tuple[int, Candidate]]) -> str:
 
 
 def record_source(con: duckdb.DuckDBPyConnection, source: Source) -> None:
-    """Note what the source's YAML says now, its basis of consent above all."""
+    """Note what the source's YAML says now, its basis of consent above all. The caller holds a transaction."""
     con.execute("DELETE FROM ops.source WHERE source_system = $source", {"source": source.name})
     con.execute(
         "INSERT INTO ops.source VALUES ($source, $description, $fingerprint, $basis)",

@@ -1,7 +1,7 @@
 """The command in a process of its own that kills itself at a boundary of our code, or writes down the boundaries it passes.
 
-The mode is `count`, which writes one line for every call and return of a function of the pipeline to the file `record_to`, or
-the number of the event at which the process is killed; at 0 it runs to its end. The clock stands still, so that two runs can be
+The mode is `count`, which writes one line for every call and return of a function of the pipeline, and for every statement it
+executes, to the file `record_to`, or the number of the event at which the process is killed; at 0 it runs to its end. The clock stands still, so that two runs can be
 compared; OUTCOMES_FAULT_CLOCK sets it.
 """
 
@@ -55,11 +55,15 @@ def _watch(mode: str, record_to: str) -> None:
     last = None if mode == "count" else int(mode)
     events = Path(record_to).open("w", encoding="utf-8") if mode == "count" else None  # noqa: SIM115  open until the process ends
 
-    def watch(frame, event, _argument):
+    def watch(frame, event, argument):
         nonlocal passed
         # At the end of the process modules lose their names.
-        if event not in ("call", "return") or not (frame.f_globals.get("__name__") or "").startswith(WATCHED):
+        if event not in ("call", "return", "c_call") or not (frame.f_globals.get("__name__") or "").startswith(WATCHED):
             return
+        if event == "c_call":
+            if getattr(argument, "__name__", "") not in ("execute", "executemany"):
+                return
+            event = f"line {frame.f_lineno} executes"
         with lock:
             passed += 1
             if events is not None:
