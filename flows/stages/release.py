@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
@@ -429,6 +430,7 @@ def relations_of(cells: Sequence[Cell]) -> CellRelations:
     relations = {
         Relation(names[whole], tuple(sorted(names[part] for part in parts))) for (whole, _), parts in sums.items()
     }
+    relations |= _merged_values(guarded, counts, patients, names)
     in_table: dict[str, set[str]] = {}
     for cell in guarded:
         keys = (cell.cell_key, remainder_key(cell)) if cell.denominator_key else (cell.cell_key,)
@@ -446,6 +448,30 @@ def relations_of(cells: Sequence[Cell]) -> CellRelations:
         names,
         overlaps,
     )
+
+
+def _merged_values(
+    guarded: Sequence[Cell], counts: Mapping[str, int], patients: Mapping[str, int], names: Mapping[str, str]
+) -> set[Relation]:
+    """Two values of one dimension that together are a third cell, of whatever table, declared or not: so their fingerprints say.
+
+    "Blames inactivity" of one page is "inactivity" and "both" of another, but only where everybody's activity is known: such a
+    sum depends on the records, so that no statement can declare it.
+    """
+    named: dict[tuple[int, int], str] = {}
+    siblings: dict[tuple[object, ...], set[str]] = {}
+    for cell in guarded:
+        if cell.cell_key in patients and cell.cell_count:
+            named[cell.cell_count, patients[cell.cell_key]] = names[cell.cell_key]
+            for fixed in ((cell.dimension_2, cell.value_2), (cell.dimension_1, cell.value_1)):
+                siblings.setdefault((cell.table_id, *fixed), set()).add(cell.cell_key)
+    found = set()
+    for keys in siblings.values():
+        for one, other in itertools.combinations(sorted(keys), 2):
+            whole = named.get((counts[one] + counts[other], patients[one] ^ patients[other]))
+            if whole is not None and len({whole, names[one], names[other]}) == 3:
+                found.add(Relation(whole, tuple(sorted((names[one], names[other])))))
+    return found
 
 
 def _total_key(whole: str) -> str:

@@ -97,6 +97,7 @@ class _Network:
         self.relations_of: dict[int, list[int]] = defaultdict(list)
         self._limits: dict[tuple[object, ...], tuple[float, float]] = {}
         self._unlimited: dict[object, frozenset[int]] = {}
+        self._known: dict[object, list[tuple[float, float]]] = {}
         for relation in sorted({Relation(r.parent, tuple(sorted(r.children))) for r in relations}):
             parent, children = number[relation.parent], tuple(number[child] for child in relation.children)
             # The attack below is only as good as its relations: one that is false would make every cell seem safe.
@@ -201,23 +202,47 @@ class _Network:
         system = tuple(sorted(rows))
         if system not in self._unlimited:
             self._unlimited[system] = _unlimited(len(component), system) if len(targets) > 1 else frozenset()
-        known = [(float(self.counts[cell]), float(self.counts[cell])) for cell in component]
+        known = self._known.setdefault(system, [(float(self.counts[cell]),) * 2 for cell in component])
         found = {cell: (1.0, math.inf) for cell in targets if column[cell] in self._unlimited[system]}
+        outer = _outer(len(component), system) if len(found) < len(targets) else []
+        found |= {
+            cell: outer[column[cell]]
+            for cell in targets
+            if cell not in found and not self._is_wide(outer[column[cell]])
+        }
+        self._stretch(known, [column[cell] for cell in targets if cell not in found], system)
         for cell in targets:
             if cell in found:
                 continue
             key = (size := len(component), system, column[cell])
-            low, high = known[column[cell]]
-            low, high = math.ceil(low - _TOLERANCE), math.floor(high + _TOLERANCE)
-            if key not in self._limits and high - low >= self.minimum:
-                found[cell] = (low, high)
+            if key not in self._limits and self._is_wide(known[column[cell]]):
+                found[cell] = known[column[cell]]
                 continue
             if key not in self._limits:
                 self._limits[key], solutions = _limits(size, system, column[cell])
-                for solution in solutions:
-                    known = [(min(low, v), max(high, v)) for (low, high), v in zip(known, solution, strict=True)]
+                _widen(known, solutions)
             found[cell] = self._limits[key]
         return found
+
+    def _stretch(self, known: list[tuple[float, float]], limited: list[int], system: _System) -> None:
+        """Widen what is known of the limited unknowns by the least and the greatest sum of all that are still too close.
+
+        Two linear programs say of most of a component that they may be `minimum` apart; one by one they would take two each.
+        """
+        matrix = _matrix(len(known), system) if len(limited) > 2 and len(system) > 1 else None
+        while matrix is not None:
+            close = [place for place in limited if not self._is_wide(known[place])]
+            if len(close) < 3:
+                return
+            for direction in (1.0, -1.0):
+                _, solution = _optimum(matrix, _right(system), close, direction)
+                _widen(known, [solution] if solution is not None else [])
+            if sum(self._is_wide(known[place]) for place in close) * 4 < len(close):
+                return
+
+    def _is_wide(self, seen: tuple[float, float]) -> bool:
+        low, high = seen
+        return math.isinf(high) or math.floor(high + _TOLERANCE) - math.ceil(low - _TOLERANCE) >= self.minimum
 
     def partners(self, hidden: set[int], failing: Sequence[int]) -> set[int]:
         """For each exposed cell one beside it, or beside one linked to it: what is expendable first, then the smallest."""
@@ -243,6 +268,18 @@ class _Network:
 
 
 _System = tuple[tuple[tuple[tuple[int, int], ...], int], ...]
+
+
+def _widen(known: list[tuple[float, float]], solutions: Iterable[Sequence[float]]) -> None:
+    """Take into the ranges what the unknowns are in further solutions."""
+    for solution in solutions:
+        known[:] = [(min(low, v), max(high, v)) for (low, high), v in zip(known, solution, strict=True)]
+
+
+def _right(system: _System) -> Any:
+    import numpy as np
+
+    return np.array([constant for _, constant in system], dtype=float)
 
 
 def _matrix(size: int, system: _System) -> Any:
@@ -277,6 +314,34 @@ def _unlimited(size: int, system: _System) -> frozenset[int]:
     return frozenset(np.flatnonzero(found.x[:size] > 0.5).tolist()) if found.status == 0 else frozenset()
 
 
+def _outer(size: int, system: _System) -> list[tuple[float, float]]:
+    """Bounds of every unknown from one sum after the other, until none moves: never closer than the true ones.
+
+    Who is known too well by these is known too well; most of those who are, are by subtraction, which needs no linear program.
+    """
+    low, high = [1.0] * size, [math.inf] * size
+    todo = deque(range(len(system)))
+    sums_of: dict[int, list[int]] = defaultdict(list)
+    for number, (unknown, _) in enumerate(system):
+        for place, _ in unknown:
+            sums_of[place].append(number)
+    # Bounds that creep up on one another by one a step are left to the linear program.
+    for _ in range(20 * len(system)):
+        if not todo:
+            break
+        unknown, constant = system[todo.popleft()]
+        for place, sign in unknown:
+            # sign * x = constant - the others, each of which lies within its own bounds.
+            others = [(other, s) for other, s in unknown if other != place]
+            least = constant - sum(high[other] if s > 0 else -low[other] for other, s in others)
+            most = constant - sum(low[other] if s > 0 else -high[other] for other, s in others)
+            least, most = (least, most) if sign > 0 else (-most, -least)
+            if least > low[place] or most < high[place]:
+                low[place], high[place] = max(low[place], least), min(high[place], most)
+                todo.extend(r for r in sums_of[place] if r not in todo)
+    return list(zip(low, high, strict=True))
+
+
 def _limits(size: int, system: _System, target: int) -> tuple[tuple[float, float], list[list[float]]]:
     """Least and greatest value of one unknown of a system of sums in which every unknown is at least 1, and what solves it then."""
     if len(system) == 1:
@@ -284,11 +349,9 @@ def _limits(size: int, system: _System, target: int) -> tuple[tuple[float, float
     matrix = _matrix(size, system)
     if matrix is None:
         return (1, math.inf), []
-    import numpy as np
-
-    right = np.array([constant for _, constant in system], dtype=float)
-    low, at_low = _optimum(matrix, right, target, 1.0)
-    high, at_high = _optimum(matrix, right, target, -1.0)
+    right = _right(system)
+    low, at_low = _optimum(matrix, right, [target], 1.0)
+    high, at_high = _optimum(matrix, right, [target], -1.0)
     limits = math.ceil(low - _TOLERANCE), high if math.isinf(high) else math.floor(high + _TOLERANCE)
     return limits, [solution for solution in (at_low, at_high) if solution is not None]
 
@@ -303,14 +366,14 @@ def _limits_of_one_sum(relation: tuple[tuple[tuple[int, int], ...], int], target
     return (1 if others else abs(constant)), abs(constant) - others
 
 
-def _optimum(matrix: Any, right: Any, target: int, direction: float) -> tuple[float, list[float] | None]:
-    """The least (direction 1) or greatest (direction -1) value, infinite where it has no limit, and all unknowns then."""
+def _optimum(matrix: Any, right: Any, targets: Sequence[int], direction: float) -> tuple[float, list[float] | None]:
+    """The least (direction 1) or greatest (direction -1) sum of these, infinite where it has no limit, and all unknowns then."""
     # SciPy comes with Great Expectations. It is slow to import and needed only when something is to be audited.
     import numpy as np
     from scipy.optimize import linprog
 
     goal = np.zeros(matrix.shape[1])
-    goal[target] = direction
+    goal[list(targets)] = direction
     for presolve in (True, False):
         found = linprog(goal, A_eq=matrix, b_eq=right, bounds=(1, None), method="highs", options={"presolve": presolve})
         if found.status == 0:

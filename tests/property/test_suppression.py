@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from flows.errors import HeldError, PipelineError
+from flows.stages import suppression
 from flows.stages.release import Cell, decide
 from flows.stages.suppression import Relation, Table, suppress
 
@@ -185,6 +186,18 @@ def test_skewed_tables_of_many_patients_are_safe(seed):
     body = g.multinomial(int(g.lognormal(6.5, 1)), shares).reshape(6, 8).tolist()
     counts, relations = two_way(body)
     assert_safe(counts, relations, suppress(counts, relations, MINIMUM))
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(BODY)
+def test_what_spares_linear_programs_changes_no_answer(body):
+    counts, relations = two_way(body)
+    found = suppress(counts, relations, MINIMUM)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(suppression, "_outer", lambda size, _: [(1.0, math.inf)] * size)
+        patched.setattr(suppression, "_unlimited", lambda *_: frozenset())
+        patched.setattr(suppression._Network, "_stretch", lambda *_: None)
+        assert suppress(counts, relations, MINIMUM) == found
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)

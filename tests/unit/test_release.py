@@ -9,6 +9,7 @@ import pytest
 
 from flows.errors import PipelineError
 from flows.stages.release import Cell, Statistic, decide, frame_schema, label, publishable, relations_of, remainder_key
+from flows.stages.suppression import Relation
 from sql import statement
 
 AT = datetime(2025, 6, 30, tzinfo=UTC)
@@ -143,6 +144,22 @@ def test_the_patients_left_over_are_known_by_their_fingerprint(con):
         cell("z", 40, table_id="u", patient_set=0b100),
     ]
     assert relations_of(cells).names[remainder_key(cells[1])] == "z"
+
+
+def test_two_values_that_another_table_shows_as_one_are_a_sum_whether_declared_or_not(con):
+    """37 blame both and 8 say nothing: hidden, until another table says 120 of those who blame inactivity, by itself or too."""
+    causes = {"nerve": 103, "inactivity": 83, "both": 37, "unknown": 8}
+    sets = {name: 1 << place for place, name in enumerate(causes)}
+    cells = [
+        cell("n", 231, patient_set=0b1111),
+        *(cell(k, n, "n", part_of=(("n", "by"),), patient_set=sets[k]) for k, n in causes.items()),
+        cell("inactive", 120, table_id="u", patient_set=sets["inactivity"] | sets["both"]),
+    ]
+    assert Relation("inactive", ("both", "inactivity")) in relations_of(cells).relations
+    found = published(con, cells)
+    shown = {key for key, statistic in found if statistic == "count" and found[key, statistic]["state"] == "shown"}
+    assert not {"both", "unknown"} & shown
+    assert not {"inactive", "inactivity"} <= shown
 
 
 def taken_for(*purposes: set[int], **given) -> list[Cell]:
