@@ -3,14 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
 BIN := $(VENV)/bin
-DEMO ?= demo
 PATIENTS ?= 2000
 
 .PHONY: demo test check bench faults lock clean
 
-demo: $(STAMP)  ## a synthetic cohort, ingested and reported on, in the folder $(DEMO)
-	rm -rf $(DEMO)
-	$(BIN)/outcomes demo $(DEMO) --patients $(PATIENTS)
+demo: $(STAMP)  ## a synthetic cohort, ingested and reported on, in the folder demo
+	rm -rf demo
+	$(BIN)/outcomes demo demo --patients $(PATIENTS)
 
 test: $(STAMP)  ## all tests
 	$(BIN)/python -m pytest -n auto
@@ -33,7 +32,7 @@ lock:  ## pin every dependency anew, with hashes and without hosts
 		--no-emit-index-url --no-annotate --no-strip-extras --no-header -o requirements.lock
 
 clean:
-	rm -rf $(VENV) $(DEMO)
+	rm -rf $(VENV) demo
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "Python 3.11 to 3.13 is needed: make PYTHON=python3.12")'

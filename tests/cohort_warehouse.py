@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, time
 
 import duckdb
@@ -18,10 +19,15 @@ from schemas.contract import contract
 from sql import statement, statements
 
 TABLES = ("patient", "consent", "symptom_report", "weekly_activity", "treatment_episode", "outcome_assessment")
+ALL_TABLES = (*TABLES, "treatment_evaluation", "activity_limitation", "fall_report", "relapse")
 
 
 def warehouse_of(
-    patients: int, seed: int = 20250101, variant: Variant = "measured", report_probability: float = 0.80
+    patients: int,
+    seed: int = 20250101,
+    variant: Variant = "measured",
+    report_probability: float = 0.80,
+    tables: Sequence[str] = TABLES,
 ) -> duckdb.DuckDBPyConnection:
     """A warehouse that knows the first so many patients: all in batch 1, nobody withdrew, no dirt."""
     con = duckdb.connect(":memory:", config={"threads": "2"})
@@ -30,15 +36,19 @@ def warehouse_of(
         con.execute(statement(path))
     create_schema(con, "test")
     for number, size in block_sizes(patients):
-        add_block(con, seed, simulate_block(seed, number, variant, report_probability), number * BLOCK_SIZE + size)
+        add_block(
+            con, seed, simulate_block(seed, number, variant, report_probability), number * BLOCK_SIZE + size, tables
+        )
     con.execute("UPDATE history.consent SET status = 'granted'")
     return con
 
 
-def add_block(con: duckdb.DuckDBPyConnection, seed: int, block: Block, end: int) -> None:
+def add_block(
+    con: duckdb.DuckDBPyConnection, seed: int, block: Block, end: int, tables: Sequence[str] = TABLES
+) -> None:
     """The records of the patients of one block whose number is below `end`."""
     made = make_tables(seed, block)
-    for table in TABLES:
+    for table in tables:
         rows = made[table]
         _insert(con, table, rows.take(rows.patient < end))
 

@@ -19,6 +19,8 @@ from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from table_relations import SPECS, Cover, Sum, TableSpec
 
 K = 11
+# Longer than this nobody looks for what whole numbers add to linear programming; then its answer stands.
+WHOLE_NUMBER_SECONDS = 2.0
 Z = 1.959963984540054
 EPSILON = 1e-6
 HALF = 0.5 * 10.0**-PLACES + 1e-12
@@ -128,7 +130,7 @@ def _note_share(model: Model, figure: Figure, n: str) -> None:
         return
     # The width of Wilson's interval is that of one n only: (1927), J. Am. Stat. Assoc. 22:209-212.
     center, spread = (figure.low + figure.high) / 2, (figure.high - figure.low) / 2
-    sizes = np.arange(1, 200_001, dtype=float)
+    sizes = np.arange(1, 20_001, dtype=float)
     scale = 1 + Z * Z / sizes
     centers = (share + Z * Z / (2 * sizes)) / scale
     spreads = Z * np.sqrt(share * (1 - share) / sizes + Z * Z / (4 * sizes * sizes)) / scale
@@ -350,6 +352,7 @@ class System:
                 constraints=LinearConstraint(self.matrix, self.low, self.high),
                 integrality=np.ones(self.matrix.shape[1]),
                 bounds=Bounds([a for a, _ in self.limits], [b for _, b in self.limits]),
+                options={"time_limit": WHOLE_NUMBER_SECONDS},
             )
             if done.status != 0:
                 return None

@@ -9,7 +9,7 @@ import csv
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -39,6 +39,8 @@ class Figure:
     low: float | None
     high: float | None
     as_of: tuple[str, str]
+    # Where a reader finds it, if lines of one table are told apart by more than their two values.
+    at: Place | None = None
 
     @property
     def is_guarded(self) -> bool:
@@ -47,7 +49,7 @@ class Figure:
 
     @property
     def place(self) -> Place:
-        return self.table, self.first, self.second
+        return self.at or (self.table, self.first, self.second)
 
 
 @dataclass
@@ -61,6 +63,12 @@ class Published:
     def is_carried(self, figure: Figure) -> bool:
         """Whether a figure says of itself that it is of an earlier time than the release."""
         return figure.as_of != self.as_of
+
+
+def placed_by_key(published: Published) -> Published:
+    """The same with every line in a place of its own: several subjects may share a table's values."""
+    placed = [replace(f, at=(f.table, f.key, f"{f.first}|{f.second}")) for f in published.figures]
+    return replace(published, figures=placed)
 
 
 def read_release(folder: Path) -> Published:
@@ -183,7 +191,9 @@ def unexplained(html: str, figures: list[Figure], more: set[str] = frozenset()) 
         if (name := header.lower()) not in allowed:
             # "Physical therapy" heads a line about physical therapy for spasticity, below a heading that says for what.
             about = [f for label, group in by_label.items() if name and name in label for f in group]
-            allowed[name] = _texts(about) if about else everything
+            # A line may say for which of the values of a dimension it is: "180" days.
+            values = {word for f in about for value in (f.first, f.second) for word in re.findall(r"\d+", value)}
+            allowed[name] = _texts(about) | values if about else everything
         said = allowed[name]
         for cell in cells:
             if more and not _NUMBER.fullmatch(cell):

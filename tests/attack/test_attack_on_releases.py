@@ -1,12 +1,13 @@
-"""Two consecutive releases of generated warehouses, attacked from outside: no count of 1 to 10 can be learnt."""
+"""Two consecutive releases of generated warehouses and of cohorts, attacked from outside: no count of 1 to 10 can be learnt."""
 
 import os
 
 import pytest
 from attacker import Solver, attack, attack_two, model_of
+from cohort_releases import CohortReleases
+from discovered import specs_of
 from generated import Generated, moved
-from published_files import read_release
-from table_relations import NOT_ATTACKED, SPECS
+from published_files import placed_by_key, read_release
 
 IS_LONG = os.environ.get("OUTCOMES_FAULTS") == "long"
 SEEDS = range(200) if IS_LONG else range(3)
@@ -42,12 +43,39 @@ def test_no_difference_of_1_to_10_can_be_learnt_from_two_releases(releases):
     assert attack_two(*solvers, moved(*truths)) == []
 
 
-def test_every_table_of_the_report_is_attacked_or_known_not_to_be(releases):
-    """Say in `table_relations` what the counts of a new table are parts of."""
-    tables = {figure.table for published in releases[0] for figure in published.figures}
-    assert len(tables & set(SPECS)) > 10
-    assert [name for name in sorted(tables - set(SPECS)) if not name.startswith(NOT_ATTACKED)] == []
+# The whole report on cohorts: with every sum that holds in several of them, whether or not anybody declared it.
+
+COHORTS = [(150, 1)] if not IS_LONG else [(size, seed) for size in (80, 150, 300, 1000) for seed in range(3)]
 
 
-def test_no_table_is_in_both_lists():
-    assert [name for name in SPECS if name.startswith(NOT_ATTACKED)] == []
+@pytest.fixture(scope="module", params=COHORTS, ids=lambda param: f"{param[0]} patients, seed {param[1]}")
+def cohort(request, tmp_path_factory):
+    """Two releases of a cohort, of which four patients were erased in between, and what holds in it and in two others."""
+    size, seed = request.param
+    folder, made = tmp_path_factory.mktemp("cohort"), CohortReleases(size, seed)
+    truth_1 = made.release(folder / "1")
+    specs = specs_of([made.cells(), *(CohortReleases(size, seed + 100 * n).built().cells() for n in (1, 2))])
+    made.leave(4)
+    truth_2 = made.release(folder / "2")
+    published = tuple(placed_by_key(read_release(folder / number)) for number in "12")
+    return published, (truth_1, truth_2), tuple(Solver(model_of(found, specs)) for found in published), specs
+
+
+def test_no_count_of_1_to_10_can_be_learnt_by_any_sum_that_holds_in_all_cohorts(cohort):
+    for published, truth, solver in zip(*cohort[:3], strict=True):
+        found = attack(solver, truth.counts, published.faults)
+        assert found.leaks == []
+        assert found.unsound == [], "what the attacker assumes must be true, or the attack is none"
+        assert found.looked_at > 100
+
+
+def test_no_difference_of_1_to_10_can_be_learnt_by_any_sum_that_holds_in_all_cohorts(cohort):
+    _, truths, solvers, _ = cohort
+    assert attack_two(*solvers, moved(*truths)) == []
+
+
+def test_every_table_of_people_is_attacked(cohort):
+    published, _, _, specs = cohort
+    tables = {f.table for found in published for f in found.figures if f.unit == "patients"}
+    assert len(tables) > 50
+    assert tables <= specs.keys()
