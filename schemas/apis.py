@@ -127,6 +127,15 @@ class NextLink(_Part):
     may_be_absent: bool = False
 
 
+class BundleLink(_Part):
+    """FHIR search: the Bundle names the next page as the link of relation `next`; the last page has none.
+
+    Its `total` counts what was searched for, not what was put beside it.
+    """
+
+    kind: Literal["bundle"]
+
+
 class Cursor(_Part):
     """A mark that is sent back for the next page: a member of the body, a header, or a member of the page's last record.
 
@@ -195,6 +204,7 @@ class Incremental(_Part):
     field: JsonPath | None = Field(
         default=None, description="Where a record states when it changed, as in $.updated_at"
     )
+    prefix: str = Field(default="", pattern=r"^[a-z]{0,2}$", description="Before the time, as gt in FHIR")
     overlap: Span = timedelta(minutes=10)
     format: Literal["instant", "date", "epoch_seconds", "epoch_milliseconds"] = "instant"
 
@@ -251,9 +261,9 @@ class RestApi(_Part):
     parameters: dict[str, str] = {}
     headers: dict[HeaderName, str] = {}
     authentication: Annotated[Bearer | HeaderKey | Basic | ClientCredentials, Field(discriminator="kind")] | None = None
-    paging: Annotated[LinkHeader | NextLink | Cursor | PageNumber | Offset | Single, Field(discriminator="kind")] = (
-        LinkHeader(kind="link_header")
-    )
+    paging: Annotated[
+        LinkHeader | NextLink | BundleLink | Cursor | PageNumber | Offset | Single, Field(discriminator="kind")
+    ] = LinkHeader(kind="link_header")
     page_size: PageSize | None = None
     incremental: Incremental | None = None
     total: Total | None = None
@@ -289,7 +299,7 @@ class RestApi(_Part):
         """Whether anything is read from the body beside its records, which only a single document has room for."""
         paging = self.paging
         stated = [self.version, self.total, *(path.total for path in self.paths)]
-        is_in_body = isinstance(paging, NextLink) or (
+        is_in_body = isinstance(paging, (NextLink, BundleLink)) or (
             isinstance(paging, Cursor) and bool(paging.at is not None or paging.more is not None)
         )
         return is_in_body or any(

@@ -28,6 +28,7 @@ CLOCK = datetime(2025, 12, 31, 12, tzinfo=UTC)
 STYLES: dict[str, dict[str, Any]] = {
     "link_header": {"kind": "link_header"},
     "next_link": {"kind": "next_link", "at": "$.next"},
+    "bundle": {"kind": "bundle"},
     "cursor": {"kind": "cursor", "parameter": "after", "at": "$.meta.cursor"},
     "cursor_header": {"kind": "cursor", "parameter": "after", "header": "X-Cursor"},
     "cursor_more": {"kind": "cursor", "parameter": "after", "at": "$.meta.cursor", "more": "$.meta.more"},
@@ -185,6 +186,15 @@ class Api:
         if self.style == "next_link":
             body["next"] = link
         body["meta"] = {"cursor": cursor, "more": more}
+        if self.style == "bundle":
+            entry = [{"resource": r, "search": {"mode": "match"}} for r in found[start:end]]
+            links = [
+                {"relation": "self", "url": "/v1/consents"},
+                *([{"relation": "next", "url": link}] if link else []),
+            ]
+            body = {"resourceType": "Bundle", "type": "searchset", "total": len(found), "link": links}
+            # FHIR knows no empty lists.
+            body |= {"entry": entry} if entry else {}
         reply.body = json.dumps(body).encode()
         return reply
 
@@ -215,7 +225,7 @@ class Api:
             "api": {key: value for key, value in api.items() if value is not None},
         }
         if not self.is_ndjson:
-            text["records"] = "$.data[*]"
+            text["records"] = "$.entry[*].resource" if self.style == "bundle" else "$.data[*]"
         for key in ("exported_at",):
             if key in text["api"]:
                 text[key] = text["api"].pop(key)
@@ -266,7 +276,9 @@ def landed_records(workspace: Workspace, source: str = "platform") -> dict[str, 
     found = {}
     for path in landed(workspace, source):
         text = path.read_text()
-        rows = map(json.loads, text.splitlines()) if path.suffix == ".ndjson" else json.loads(text)["data"]
+        document = {} if path.suffix == ".ndjson" else json.loads(text)
+        rows = map(json.loads, text.splitlines()) if path.suffix == ".ndjson" else document.get("data", [])
+        rows = [entry["resource"] for entry in document["entry"]] if "entry" in document else rows
         found |= {json.dumps(row, sort_keys=True): row["source_record_id"] for row in rows}
     return found
 
