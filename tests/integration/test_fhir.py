@@ -277,6 +277,10 @@ CASES = {
         },
         ("treatment_episode", {"is_deleted": True}),
     ),
+    "deletions of what no table is for": (
+        {"resourceType": "Bundle", "entry": [{"request": {"method": "DELETE", "url": "Encounter/r1"}}]},
+        OUT_OF_SCOPE,
+    ),
     "an outcome of an operation": (resource("OperationOutcome", issue=[]), OUT_OF_SCOPE),
     "a type that no table is for": (resource("Encounter", status="finished"), OUT_OF_SCOPE),
 }

@@ -40,7 +40,10 @@ SELECT
 FROM known
 WHERE CASE
     WHEN type = 'Patient' THEN FALSE
-    WHEN type = 'Bundle' THEN NOT coalesce(contains(entry, '"DELETE"'), FALSE)
+    WHEN type = 'Bundle'
+        THEN len(coalesce(fhir_deleted(
+            type, '(?:Patient|Condition|Observation|MedicationStatement|MedicationRequest|QuestionnaireResponse)', entry
+        ), [])) = 0
     WHEN type = 'Condition' THEN NOT coalesce(list_contains(meanings, 'ms'), FALSE)
     ELSE len(coalesce(meanings, [])) <> 1
 END
