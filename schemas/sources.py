@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from schemas.apis import RestApi
+from schemas.apis import Api, BulkApi
 from schemas.contract import TABLES
 
 
@@ -130,7 +130,7 @@ class Source(_Part):
     tolerance: float | None = Field(default=None, ge=0, le=1)
     not_mapped: dict[str, tuple[str, ...]] = {}
     snapshot: Literal["full", "partial"] = "partial"
-    api: RestApi | None = Field(default=None, description="Where it is pulled from, if nobody delivers it")
+    api: Api | None = Field(default=None, description="Where it is pulled from, if nobody delivers it")
     folder: Path | None = Field(
         default=None, exclude=True, description="The workspace's `sources/`, if it stands there"
     )
@@ -189,11 +189,11 @@ class Source(_Part):
             raise ValueError("an `api` gives JSON: say `format: json` or `format: ndjson`")
         if self.format == "ndjson" and self.api.members_of_body():
             raise ValueError("in NDJSON every line is a record: what else is read of a response stands in a `header`")
-        for path in self.api.paths:
-            if self.pattern_for(self.pulled_name(path.file, None, "0" * 64)) is None:
-                raise ValueError(
-                    f"`files` takes no file whose name begins with {path.file}, as those of {path.path} do"
-                )
+        if isinstance(self.api, BulkApi) and (self.format != "ndjson" or self.records):
+            raise ValueError("the files of a Bulk Data export are NDJSON: say `format: ndjson`, and no `records`")
+        for name, where in self.api.lists.items():
+            if self.pattern_for(self.pulled_name(name, None, "0" * 64)) is None:
+                raise ValueError(f"`files` takes no file whose name begins with {name}, as those of {where} do")
 
     def pulled_name(self, what: str, exported_at: datetime | None, digest: str) -> str:
         """The name that a response lands under. The same bytes of the same export have the same name."""

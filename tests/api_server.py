@@ -93,6 +93,7 @@ class Api:
         self.is_ndjson, self.cap, self.clock, self.token = False, 1_000_000, CLOCK, TOKEN
         self.token_seconds: int | None = None
         self.asked: list[Asked] = []
+        self.forms: list[dict[str, str]] = []
         self.token_count = 0
         self.lock = threading.Lock()
         api = self
@@ -104,7 +105,8 @@ class Api:
                 api.answer(self)
 
             def do_POST(self):
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                form = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                api.forms.append(dict(parse_qsl(form.decode())))
                 api.give_token(self)
 
             def log_message(self, *_):
