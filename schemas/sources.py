@@ -242,9 +242,11 @@ class Source(_Part):
         return pattern.feeds if pattern else ()
 
     def name_says(self, file_name: str) -> str:
-        """What the file's name decides beside its bytes: the tables it feeds, when it was exported; empty if nothing."""
+        """What the file's name decides beside its bytes: the tables it feeds, its format, when it was exported; empty if nothing."""
         feeds = "+".join(self.tables_of(file_name)) if len(self.files) > 1 else ""
-        return " ".join(filter(None, (feeds, self.stated_export_time(file_name))))
+        pattern = self.pattern_for(file_name)
+        form = (pattern.format, pattern.records) if pattern else ()
+        return " ".join(filter(None, (feeds, *form, self.stated_export_time(file_name))))
 
     def select(self, table: str) -> str | None:
         """The SELECT that turns view `raw` into the table's delivered columns; None: `raw` has them already by name.

@@ -125,6 +125,11 @@ CASES = {
         observation(code={"coding": [{"system": LOINC, "code": "8867-4"}]}, valueCodeableConcept=None),
         OUT_OF_SCOPE,
     ),
+    "a number is no severity, as its scale is not known": (
+        observation(valueCodeableConcept=None, valueInteger=2),
+        "severity",
+    ),
+    "a symptom of nobody": (observation(subject={"reference": "Group/g1"}), "source_patient_id"),
     "a symptom that was entered in error": (
         observation(status="entered-in-error"),
         ("symptom_report", {"is_deleted": True}),
@@ -281,6 +286,10 @@ CASES = {
         {"resourceType": "Bundle", "entry": [{"request": {"method": "DELETE", "url": "Encounter/r1"}}]},
         OUT_OF_SCOPE,
     ),
+    "a search result that is taken for one resource": (
+        {"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Patient", "id": "p1"}}]},
+        "whose file must be named bundle*.json",
+    ),
     "an outcome of an operation": (resource("OperationOutcome", issue=[]), OUT_OF_SCOPE),
     "a type that no table is for": (resource("Encounter", status="finished"), OUT_OF_SCOPE),
 }
@@ -361,6 +370,15 @@ def test_lines_a_search_result_and_single_resources_say_the_same(tmp_path):
     assert len(found["lines"]) == 2
     assert found["search"] == found["lines"]
     assert found["single"] == found["lines"]
+
+
+def test_a_search_result_under_the_wrong_name_is_refused_and_read_once_it_has_the_right_one(workspace, now):
+    folder = workspace.folder("landing", "fhir")
+    text = json.dumps({"resourceType": "Bundle", "entry": [{"resource": observation(id="o1")}]})
+    for name, status, admitted in [("result.json", "admitted", 0), ("bundle-result.json", "admitted", 1)]:
+        canonical.write(folder / name, text)
+        (found,) = pipeline.ingest(workspace, now=now).files
+        assert (found.status, found.is_new, found.counts["admitted_count"]) == (status, True, admitted)
 
 
 def test_a_person_and_the_diagnosis_are_put_together_and_an_error_takes_it_away(tmp_path):

@@ -27,6 +27,8 @@ SELECT
             THEN fhir_unknown(
                 fhir_medication(medication_concept, medication_reference, contained), 'a Medication that is not in the record'
             )
+        WHEN type = 'Bundle' AND coalesce(contains(entry, '"resource":'), FALSE)
+            THEN 'a Bundle with resources in it, whose file must be named bundle*.json'
         WHEN type = 'QuestionnaireResponse' THEN coalesce(questionnaire, 'no questionnaire is named')
         WHEN type = 'Condition' AND concept IS NULL THEN 'a Condition without a code'
         WHEN type = 'Observation'
