@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 
 class _Part(BaseModel):
@@ -110,6 +110,23 @@ class ClientCredentials(_Part):
     in_body: bool = Field(default=False, description="Id and secret in the body instead of an Authorization header")
 
 
+class BackendServices(_Part):
+    """SMART Backend Services: a token for a client that signs, with a key of its own, who it is. Its server knows the public half."""
+
+    kind: Literal["smart_backend"]
+    token_address: Address
+    client_id: str
+    key_file: Variable = Field(description="Name of a variable that holds the path of the private key, a PEM file")
+    key_id: str | None = Field(default=None, description="What the server calls the key (kid)")
+    algorithm: Literal["RS384", "ES384"] = "RS384"
+    scope: str = "system/*.read"
+
+
+Authentication = Annotated[
+    Bearer | HeaderKey | Basic | ClientCredentials | BackendServices, Field(discriminator="kind")
+]
+
+
 class LinkHeader(_Part):
     """The header `Link` (RFC 8288) names the next page as rel="next"; the last page has none."""
 
@@ -125,6 +142,15 @@ class NextLink(_Part):
     kind: Literal["next_link"]
     at: JsonPath
     may_be_absent: bool = False
+
+
+class BundleLink(_Part):
+    """FHIR search: the Bundle names the next page as the link of relation `next`; the last page has none.
+
+    Its `total` counts what was searched for, not what was put beside it.
+    """
+
+    kind: Literal["bundle"]
 
 
 class Cursor(_Part):
@@ -195,6 +221,7 @@ class Incremental(_Part):
     field: JsonPath | None = Field(
         default=None, description="Where a record states when it changed, as in $.updated_at"
     )
+    prefix: str = Field(default="", pattern=r"^[a-z]{0,2}$", description="Before the time, as gt in FHIR")
     overlap: Span = timedelta(minutes=10)
     format: Literal["instant", "date", "epoch_seconds", "epoch_milliseconds"] = "instant"
 
@@ -250,10 +277,10 @@ class RestApi(_Part):
     paths: tuple[ApiPath, ...] = Field(min_length=1)
     parameters: dict[str, str] = {}
     headers: dict[HeaderName, str] = {}
-    authentication: Annotated[Bearer | HeaderKey | Basic | ClientCredentials, Field(discriminator="kind")] | None = None
-    paging: Annotated[LinkHeader | NextLink | Cursor | PageNumber | Offset | Single, Field(discriminator="kind")] = (
-        LinkHeader(kind="link_header")
-    )
+    authentication: Authentication | None = None
+    paging: Annotated[
+        LinkHeader | NextLink | BundleLink | Cursor | PageNumber | Offset | Single, Field(discriminator="kind")
+    ] = LinkHeader(kind="link_header")
     page_size: PageSize | None = None
     incremental: Incremental | None = None
     total: Total | None = None
@@ -265,13 +292,7 @@ class RestApi(_Part):
 
     @model_validator(mode="after")
     def _can_be_pulled(self) -> RestApi:
-        addresses = [self.address]
-        if isinstance(self.authentication, ClientCredentials):
-            addresses.append(self.authentication.token_address)
-        if not self.allow_plain_http and not all(map(is_private, addresses)):
-            raise ValueError(
-                "plain http would show records and secrets to everybody on the way: use https, or say `allow_plain_http: true`"
-            )
+        _expect_private(self)
         names = [path.file for path in self.paths]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two paths write files {', '.join(twice)}: their places could not be told apart")
@@ -285,15 +306,78 @@ class RestApi(_Part):
                 raise ValueError("pages of one record have no seams to be checked: say `check_seams: false`")
         return self
 
+    @property
+    def lists(self) -> dict[str, str]:
+        """What is pulled by itself: how its files begin -> where it is."""
+        return {path.file: path.path for path in self.paths}
+
     def members_of_body(self) -> bool:
         """Whether anything is read from the body beside its records, which only a single document has room for."""
         paging = self.paging
         stated = [self.version, self.total, *(path.total for path in self.paths)]
-        is_in_body = isinstance(paging, NextLink) or (
+        is_in_body = isinstance(paging, (NextLink, BundleLink)) or (
             isinstance(paging, Cursor) and bool(paging.at is not None or paging.more is not None)
         )
         return is_in_body or any(
             s is not None and s.at is not None and not (isinstance(s, Total) and s.path) for s in stated
+        )
+
+
+class Since(_Part):
+    """Only what has changed since the last export is asked for: from the instant that the server states for it, less the overlap."""
+
+    overlap: Span = timedelta(0)
+
+
+class BulkApi(_Part):
+    """FHIR Bulk Data: a server is asked for an export, makes its files in its own time, and they are fetched one by one."""
+
+    kind: Literal["fhir_bulk"]
+    address: Address
+    allow_plain_http: bool = Field(default=False, description="Without encryption also beyond this machine")
+    export: str = Field(default="/$export", pattern=r"^/([\w.-]+/)*\$export$", description="As /Group/ms/$export")
+    file: str = Field(
+        default="export", pattern=r"^[a-z0-9][a-z0-9_-]*$", description="How the names of its files begin"
+    )
+    types: tuple[str, ...] = Field(default=(), description="The resources that are asked for; all if none is named")
+    parameters: dict[str, str] = {}
+    headers: dict[HeaderName, str] = {}
+    authentication: Authentication | None = None
+    incremental: Since | None = None
+    patience: Span = Field(default=timedelta(hours=12), description="How long one command waits for the files")
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    timeout_seconds: float = Field(default=60.0, gt=0)
+    retries: Retries = Retries()
+    cron: Cron | None = Field(default=None, description="When it is pulled, in UTC")
+
+    @model_validator(mode="after")
+    def _can_be_pulled(self) -> BulkApi:
+        _expect_private(self)
+        return self
+
+    @property
+    def lists(self) -> dict[str, str]:
+        """What is pulled by itself: how its files begin -> where it is."""
+        return {self.file: self.export}
+
+    def members_of_body(self) -> bool:
+        return False
+
+
+def _kind(api: Any) -> str:
+    found = api.get("kind", "rest") if isinstance(api, dict) else getattr(api, "kind", "rest")
+    return found if found in ("rest", "fhir_bulk") else "rest"
+
+
+Api = Annotated[Annotated[RestApi, Tag("rest")] | Annotated[BulkApi, Tag("fhir_bulk")], Discriminator(_kind)]
+
+
+def _expect_private(api: RestApi | BulkApi) -> None:
+    said = api.authentication
+    addresses = [api.address, *([said.token_address] if isinstance(said, (ClientCredentials, BackendServices)) else [])]
+    if not api.allow_plain_http and not all(map(is_private, addresses)):
+        raise ValueError(
+            "plain http would show records and secrets to everybody on the way: use https, or say `allow_plain_http: true`"
         )
 
 

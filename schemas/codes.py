@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 REQUIRED_COLUMNS = ("code", "label", "definition", "synonyms")
-STANDARDS = ("snomed_ct", "icd_10_cm", "icf", "rxnorm")
+STANDARDS = ("snomed_ct", "icd_10_cm", "icf", "rxnorm", "loinc")
 OPTIONAL_COLUMNS = (*STANDARDS, "parent_code", "category", "class")
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 # Straight, curly, grave and acute: however the apostrophe of "can't" was typed, it is one token with "cant".
@@ -54,6 +54,22 @@ def normalise_token(text: str) -> str:
     'ankle_foot_orthosis_afo'
     """
     return re.sub(r"[\W_]+", "_", text.lower().translate(_APOSTROPHES)).strip("_")
+
+
+def known_words(names: Iterable[str]) -> dict[str, str]:
+    """`<list> <standard> <code>` -> our code, over all standard codes of these lists; `<list> word <token>` for their tokens.
+
+    A standard code that stands at two entries of a list means neither of them, and is left out.
+    """
+    found: dict[str, set[str]] = {}
+    for name in names:
+        for entry in code_list(name).codes:
+            for standard, codes in entry.standard_codes.items():
+                for code in codes:
+                    found.setdefault(f"{name} {standard} {code}", set()).add(entry.code)
+        for token, code in code_list(name).tokens().items():
+            found[f"{name} word {token}"] = {code}
+    return {word: min(codes) for word, codes in found.items() if len(codes) == 1}
 
 
 @cache

@@ -105,6 +105,7 @@ class Instrument:
     source_scale: str | None = None
     items_text: tuple[str, ...] = ()
     notes: str = ""
+    loinc: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,18 @@ def instruments() -> tuple[Instrument, ...]:
 
 def instrument_list() -> CodeList:
     """The instruments as a code list: what `instrument_code` may hold."""
-    return CodeList("instrument", tuple(Code(i.code, i.name, i.measures, i.synonyms) for i in instruments()))
+    return CodeList("instrument", tuple(_entry(i) for i in instruments()))
+
+
+def _entry(known: Instrument) -> Code:
+    codes = {"loinc": known.loinc} if known.loinc else {}
+    return Code(known.code, known.name, known.measures, known.synonyms, codes)
+
+
+def item_count(known: Instrument) -> int | None:
+    """How many items it has; None if it has none, or its versions differ."""
+    counts = {len(version.items) for version in known.versions.values()}
+    return counts.pop() if len(counts) == 1 else None
 
 
 class _ExactLoader(yaml.SafeLoader):
@@ -223,6 +235,7 @@ def _instrument(code: str, given: dict[str, Any]) -> Instrument:
     given["versions"] = {name: _version(name, **entry) for name, entry in given["versions"].items()}
     given["scales"] = {name: _scale(name, **entry) for name, entry in given["scales"].items()}
     given["synonyms"] = tuple(given.get("synonyms", ()))
+    given["loinc"] = tuple(given.get("loinc", ()))
     given["items_text"] = () if given["items_text"] == "none" else tuple(given["items_text"])
     return Instrument(code, licence=licence["terms"], licence_source=licence["source"], **given)
 

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from schemas.apis import RestApi
+from schemas.apis import Api, BulkApi
 from schemas.contract import TABLES
 
 
@@ -31,11 +31,15 @@ class FilePattern(_Part):
 
     match: str = Field(description="Pattern of the file's name, as in a shell")
     feeds: tuple[str, ...] = Field(min_length=1)
+    format: Literal["csv", "json", "ndjson"] | None = Field(default=None, description="Instead of the source's own")
+    records: str | None = Field(default=None, description="Instead of the source's own, beside `format`")
 
     @model_validator(mode="after")
     def _tables_exist(self) -> FilePattern:
         if unknown := [table for table in self.feeds if table not in TABLES]:
             raise ValueError(f"feeds unknown tables {unknown}; there are: {', '.join(TABLES)}")
+        if self.records is not None and self.format is None:
+            raise ValueError("a pattern of `files` says `records` beside a `format` only")
         return self
 
 
@@ -98,6 +102,10 @@ class Source(_Part):
     """One kind of export."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Also the name of its folders")
+    extends: str | None = Field(
+        default=None,
+        description="A bundled source: what this YAML does not say, and SELECTs it has not, are that one's",
+    )
     description: str
     files: tuple[FilePattern, ...]
     format: Literal["csv", "json", "ndjson"] = "csv"
@@ -122,7 +130,7 @@ class Source(_Part):
     tolerance: float | None = Field(default=None, ge=0, le=1)
     not_mapped: dict[str, tuple[str, ...]] = {}
     snapshot: Literal["full", "partial"] = "partial"
-    api: RestApi | None = Field(default=None, description="Where it is pulled from, if nobody delivers it")
+    api: Api | None = Field(default=None, description="Where it is pulled from, if nobody delivers it")
     folder: Path | None = Field(
         default=None, exclude=True, description="The workspace's `sources/`, if it stands there"
     )
@@ -144,7 +152,9 @@ class Source(_Part):
                 raise ValueError(f"'{pattern}' is no regular expression: {error}") from error
         if self.exported_at.file_name and re.compile(self.exported_at.file_name).groups != 1:
             raise ValueError("the pattern `exported_at.file_name` must have one group, which is the time")
-        self._json_can_be_read()
+        parts: list[Source | FilePattern] = [self, *(pattern for pattern in self.files if pattern.format)]
+        for part in parts:
+            self._json_can_be_read(part.format, part.records)
         self._api_can_be_pulled()
         names = [column.raw_name.casefold() for column in self.columns if not column.ignore]
         if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -156,18 +166,18 @@ class Source(_Part):
             raise ValueError(f"`not_mapped` names columns that are not listed in `columns`: {', '.join(unknown)}")
         return self
 
-    def _json_can_be_read(self) -> None:
-        if self.format == "csv":
-            if self.records is not None:
+    def _json_can_be_read(self, form: str | None, records: str | None) -> None:
+        if form == "csv":
+            if records is not None:
                 raise ValueError("`records` is for JSON: in CSV every line behind the header is one")
             return
         if any(column.name is None for column in self.columns):
             raise ValueError("a member of a JSON object is found by `name`: it has no `position`")
-        if not re.fullmatch(r"\$(\.[\w-]+)*(\[\*\])?(\.[\w-]+)*", self.records or "$"):
+        if not re.fullmatch(r"\$(\.[\w-]+)*(\[\*\])?(\.[\w-]+)*", records or "$"):
             raise ValueError(
-                f"`records` is no path that is known, as are $, $[*], $.data[*], $.entry[*].resource: {self.records}"
+                f"`records` is no path that is known, as are $, $[*], $.data[*], $.entry[*].resource: {records}"
             )
-        if self.format == "ndjson" and "[*]" in (self.records or ""):
+        if form == "ndjson" and "[*]" in (records or ""):
             raise ValueError("in NDJSON every line is a record: `records` takes no [*]")
 
     def _api_can_be_pulled(self) -> None:
@@ -179,11 +189,11 @@ class Source(_Part):
             raise ValueError("an `api` gives JSON: say `format: json` or `format: ndjson`")
         if self.format == "ndjson" and self.api.members_of_body():
             raise ValueError("in NDJSON every line is a record: what else is read of a response stands in a `header`")
-        for path in self.api.paths:
-            if self.pattern_for(self.pulled_name(path.file, None, "0" * 64)) is None:
-                raise ValueError(
-                    f"`files` takes no file whose name begins with {path.file}, as those of {path.path} do"
-                )
+        if isinstance(self.api, BulkApi) and (self.format != "ndjson" or self.records):
+            raise ValueError("the files of a Bulk Data export are NDJSON: say `format: ndjson`, and no `records`")
+        for name, where in self.api.lists.items():
+            if self.pattern_for(self.pulled_name(name, None, "0" * 64)) is None:
+                raise ValueError(f"`files` takes no file whose name begins with {name}, as those of {where} do")
 
     def pulled_name(self, what: str, exported_at: datetime | None, digest: str) -> str:
         """The name that a response lands under. The same bytes of the same export have the same name."""
@@ -219,24 +229,46 @@ class Source(_Part):
         name = file_name.lower().removesuffix(".gz").removesuffix(".zst")
         return next((p for p in self.files if fnmatchcase(name, p.match.lower())), None)
 
+    def for_file(self, file_name: str) -> Source:
+        """The source as it reads a file of this name: with the format of its pattern, if that has one of its own."""
+        pattern = self.pattern_for(file_name)
+        if pattern is None or pattern.format is None:
+            return self
+        return self.model_copy(update={"format": pattern.format, "records": pattern.records})
+
     def tables_of(self, file_name: str) -> tuple[str, ...]:
         """The tables that a file of this name feeds; none if it is not of this source."""
         pattern = self.pattern_for(file_name)
         return pattern.feeds if pattern else ()
 
     def name_says(self, file_name: str) -> str:
-        """What the file's name decides beside its bytes: the tables it feeds, when it was exported; empty if nothing."""
+        """What the file's name decides beside its bytes: the tables it feeds, its format, when it was exported; empty if nothing."""
         feeds = "+".join(self.tables_of(file_name)) if len(self.files) > 1 else ""
-        return " ".join(filter(None, (feeds, self.stated_export_time(file_name))))
+        pattern = self.pattern_for(file_name)
+        form = (pattern.format, pattern.records) if pattern else ()
+        return " ".join(filter(None, (feeds, *form, self.stated_export_time(file_name))))
 
     def select(self, table: str) -> str | None:
-        """The SELECT that turns view `raw` into the table's delivered columns; None: `raw` has them already by name."""
+        """The SELECT that turns view `raw` into the table's delivered columns; None: `raw` has them already by name.
+
+        The one called `unmapped` says which records feed no table: see `sql/prepare/unmapped.sql`.
+        """
         name = f"{table}.sql"
         if self.folder is not None:
             own = self.folder / self.name / name
-            return own.read_text(encoding="utf-8") if own.is_file() else None
-        entry = files("sql").joinpath("sources", self.name, name)
+            if own.is_file() or self.extends is None:
+                return own.read_text(encoding="utf-8") if own.is_file() else None
+        entry = files("sql").joinpath("sources", self.extends or self.name, name)
         return entry.read_text(encoding="utf-8") if entry.is_file() else None
+
+    @property
+    def looks_up_codes(self) -> bool:
+        """Whether one of its SELECTs asks the code lists what a code means."""
+        return any("fhir_meanings(" in text or "known_code(" in text for text in self._selects())
+
+    def _selects(self) -> list[str]:
+        tables = sorted({table for pattern in self.files for table in pattern.feeds})
+        return [self.select(table) or "" for table in (*tables, "unmapped")]
 
     def stated_export_time(self, file_name: str) -> str | None:
         """The text of the time that the file's name states, or None."""
@@ -254,13 +286,24 @@ class Source(_Part):
         """
         import hashlib
 
-        selects = [self.select(table) or "" for table in sorted({t for p in self.files for t in p.feeds})]
-        return hashlib.sha256("\0".join([self.model_dump_json(exclude={"api"}), *selects]).encode()).hexdigest()[:16]
+        said = self.model_dump_json(exclude={"api"})
+        return hashlib.sha256("\0".join([said, *self._selects()]).encode()).hexdigest()[:16]
+
+
+def _bundled(name: object, where: str) -> dict[str, Any]:
+    """What the YAML of a bundled source says, but for its own name."""
+    entry = files(__package__).joinpath("sources", f"{name}.yaml")
+    if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9_-]+", name) or not entry.is_file():
+        raise SourceError(f"{where}: `extends` names no bundled source")
+    said: dict[str, Any] = yaml.safe_load(entry.read_text(encoding="utf-8"))
+    return {key: value for key, value in said.items() if key not in ("name", "extends")}
 
 
 def _read(text: str, where: str, folder: Path | None) -> Source:
     try:
-        return Source.model_validate({**(yaml.safe_load(text) or {}), "folder": folder})
+        said = yaml.safe_load(text) or {}
+        base = _bundled(said["extends"], where) if isinstance(said, dict) and "extends" in said else {}
+        return Source.model_validate({**base, **said, "folder": folder})
     except yaml.YAMLError as error:
         raise SourceError(f"{where}: not YAML: {error}") from error
     except ValidationError as error:

@@ -28,6 +28,7 @@ CLOCK = datetime(2025, 12, 31, 12, tzinfo=UTC)
 STYLES: dict[str, dict[str, Any]] = {
     "link_header": {"kind": "link_header"},
     "next_link": {"kind": "next_link", "at": "$.next"},
+    "bundle": {"kind": "bundle"},
     "cursor": {"kind": "cursor", "parameter": "after", "at": "$.meta.cursor"},
     "cursor_header": {"kind": "cursor", "parameter": "after", "header": "X-Cursor"},
     "cursor_more": {"kind": "cursor", "parameter": "after", "at": "$.meta.cursor", "more": "$.meta.more"},
@@ -92,6 +93,7 @@ class Api:
         self.is_ndjson, self.cap, self.clock, self.token = False, 1_000_000, CLOCK, TOKEN
         self.token_seconds: int | None = None
         self.asked: list[Asked] = []
+        self.forms: list[dict[str, str]] = []
         self.token_count = 0
         self.lock = threading.Lock()
         api = self
@@ -103,7 +105,8 @@ class Api:
                 api.answer(self)
 
             def do_POST(self):
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                form = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                api.forms.append(dict(parse_qsl(form.decode())))
                 api.give_token(self)
 
             def log_message(self, *_):
@@ -185,6 +188,15 @@ class Api:
         if self.style == "next_link":
             body["next"] = link
         body["meta"] = {"cursor": cursor, "more": more}
+        if self.style == "bundle":
+            entry = [{"resource": r, "search": {"mode": "match"}} for r in found[start:end]]
+            links = [
+                {"relation": "self", "url": "/v1/consents"},
+                *([{"relation": "next", "url": link}] if link else []),
+            ]
+            body = {"resourceType": "Bundle", "type": "searchset", "total": len(found), "link": links}
+            # FHIR knows no empty lists.
+            body |= {"entry": entry} if entry else {}
         reply.body = json.dumps(body).encode()
         return reply
 
@@ -215,7 +227,7 @@ class Api:
             "api": {key: value for key, value in api.items() if value is not None},
         }
         if not self.is_ndjson:
-            text["records"] = "$.data[*]"
+            text["records"] = "$.entry[*].resource" if self.style == "bundle" else "$.data[*]"
         for key in ("exported_at",):
             if key in text["api"]:
                 text[key] = text["api"].pop(key)
@@ -266,7 +278,9 @@ def landed_records(workspace: Workspace, source: str = "platform") -> dict[str, 
     found = {}
     for path in landed(workspace, source):
         text = path.read_text()
-        rows = map(json.loads, text.splitlines()) if path.suffix == ".ndjson" else json.loads(text)["data"]
+        document = {} if path.suffix == ".ndjson" else json.loads(text)
+        rows = map(json.loads, text.splitlines()) if path.suffix == ".ndjson" else document.get("data", [])
+        rows = [entry["resource"] for entry in document["entry"]] if "entry" in document else rows
         found |= {json.dumps(row, sort_keys=True): row["source_record_id"] for row in rows}
     return found
 

@@ -24,21 +24,30 @@ class NoRecordsError(ValueError):
 class Body:
     """A body on the disk; its records can be gone through more than once. Raises DamagedBodyError if it is no JSON."""
 
-    def __init__(self, path: Path, source: Source) -> None:
-        self._path, self._source = path, source
+    def __init__(self, path: Path, source: Source, *, is_bundle: bool = False) -> None:
+        self._path, self._source, self._is_bundle = path, source, is_bundle
         self.document: Any = None
         if source.format == "json":
             self.document = parsed_document(path)
 
     def records(self) -> Iterator[Any]:
         """Each record, as the source's `records` says where its object stands. Raises NoRecordsError."""
-        steps, tail = self._source.record_path
-        found = _lines(self._path) if self._source.format == "ndjson" else _elements(self.document, steps)
-        if not tail:
-            yield from found
-            return
-        for record in found:
-            yield value_at(record, tail)
+        tail = self._source.record_path[1]
+        for element in self._elements():
+            yield value_at(element, tail)
+
+    def is_wanted(self) -> Iterator[bool]:
+        """Of each record in turn, whether it was asked for. A FHIR search puts others beside those, which its total leaves out."""
+        for element in self._elements():
+            yield not self._is_bundle or value_at(element, ("search", "mode"), "match") == "match"
+
+    def _elements(self) -> Iterator[Any]:
+        if self._source.format == "ndjson":
+            return _lines(self._path)
+        if self._is_bundle and value_at(self.document, ("resourceType",)) == "Bundle" and "entry" not in self.document:
+            # FHIR knows no empty lists: a search that finds nothing has none.
+            return iter(())
+        return _elements(self.document, self._source.record_path[0])
 
 
 def value_at(value: Any, steps: tuple[str, ...], default: Any = None) -> Any:

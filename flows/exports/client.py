@@ -22,10 +22,10 @@ from typing import Any, Protocol, Self, TypeVar
 import httpx
 
 from flows.errors import PipelineError, UnreadableError
-from flows.exports.credentials import Credentials, TokenCredentials
+from flows.exports.credentials import credentials_of
 from flows.exports.files import whole_file
 from flows.exports.patience import AgainError, DamagedBodyError, Patience, http_date, seconds_asked_for
-from schemas.apis import Basic, Bearer, ClientCredentials, HeaderKey, Retries
+from schemas.apis import Authentication, Retries, is_private
 
 Found = TypeVar("Found")
 
@@ -53,7 +53,9 @@ class Connection(Protocol):
     @property
     def headers(self) -> dict[str, str]: ...
     @property
-    def authentication(self) -> Bearer | HeaderKey | Basic | ClientCredentials | None: ...
+    def authentication(self) -> Authentication | None: ...
+    @property
+    def allow_plain_http(self) -> bool: ...
     @property
     def requests_per_minute(self) -> float | None: ...
     @property
@@ -64,10 +66,16 @@ class Connection(Protocol):
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for: a whole address, and what is added to its query."""
+    """What is asked for: a whole address, what is added to its query and headers, and with which statuses it may be answered.
+
+    `is_open`: whoever has the address may read it. It may be on another server, and nobody is told who asks.
+    """
 
     address: str
     parameters: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    statuses: frozenset[int] = frozenset({200, 204})
+    is_open: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,24 +115,31 @@ class Client:
         self._base = httpx.URL(connection.address)
         self.server = self._base.netloc.decode("ascii")
         self._patience = Patience(self.server, connection.retries, wait)
-        said = connection.authentication
-        self._credentials = (
-            TokenCredentials(said, self._post) if isinstance(said, ClientCredentials) else Credentials(said)
-        )
+        self._credentials = credentials_of(connection.authentication, self._post)
         self._asked_at: float | None = None
-        self._http = httpx.Client(
-            timeout=httpx.Timeout(connection.timeout_seconds, connect=_CONNECT_SECONDS),
-            headers={"Accept-Encoding": "gzip", **connection.headers},
+        self._http = self._opened(connection.headers)
+        # Asks what anybody may: it has nothing that says who asks, and takes no cookies from one server to another.
+        self._stranger = self._opened({})
+
+    def _opened(self, headers: Mapping[str, str]) -> httpx.Client:
+        return httpx.Client(
+            timeout=httpx.Timeout(self._connection.timeout_seconds, connect=_CONNECT_SECONDS),
+            headers={"Accept-Encoding": "gzip", **headers},
             follow_redirects=False,
             # What is on this machine is never asked for by way of a proxy.
             mounts=dict.fromkeys(("all://localhost", "all://127.0.0.1", "all://[::1]")),
         )
+
+    def pause(self, seconds: float) -> None:
+        """Leave the server alone for some time."""
+        self._wait(seconds)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._http.close()
+        self._stranger.close()
 
     def download(
         self,
@@ -136,11 +151,11 @@ class Client:
     ) -> Found:
         """Ask for something, write its body to a file that is then on the disk, and read it there; what `read` makes of it.
 
-        `what` names it in messages. Where `read` raises DamagedBodyError the body is asked for again, as it may have been cut.
+        `what` names it in messages. Of another answer than a success that may come, nothing is written. Where `read` raises DamagedBodyError the body is asked for again, as it may have been cut.
         Raises TransientError if the server cannot be reached or goes on being busy, UnreadableError if it answers what
         cannot be used: no success, a way to another server, a page for people, more than `most_bytes`.
         """
-        self.expect_ours(what, request.address)
+        self._expect_allowed(what, request.address, is_open=request.is_open)
         url = httpx.URL(request.address)
         if request.parameters:
             url = url.copy_merge_params(dict(request.parameters))
@@ -149,11 +164,12 @@ class Client:
         def once() -> Found:
             nonlocal is_renewed
             for _ in range(2):
-                with self._asked(what, url) as response:
-                    if response.status_code == 401 and not is_renewed and self._credentials.renew():
+                with self._asked(what, url, request) as response:
+                    is_refused = response.status_code == 401 and not request.is_open
+                    if is_refused and not is_renewed and self._credentials.renew():
                         is_renewed = True
                         continue
-                    self._expect_success(what, response)
+                    self._expect_success(what, response, request.statuses)
                     answer = Answer(
                         response.status_code,
                         str(response.url),
@@ -161,7 +177,8 @@ class Client:
                         "content-length" in response.headers
                         or "chunked" in response.headers.get("transfer-encoding", ""),
                     )
-                    self._write(what, response, into, most_bytes)
+                    if response.status_code in (200, 204):
+                        self._write(what, response, into, most_bytes)
                     return read(answer, into)
             raise AssertionError  # the second time round nothing is renewed
 
@@ -169,24 +186,40 @@ class Client:
 
     def expect_ours(self, what: str, address: str) -> None:
         """Raises UnreadableError if an address is not of the server that the source names: that one alone is shown who asks."""
-        try:
-            url = httpx.URL(address)
-        except httpx.InvalidURL:
-            raise UnreadableError(f"{what}: {self.server} points to what is no address.") from None
+        url = self._parsed(what, address)
         if _origin(url) != _origin(self._base):
             raise UnreadableError(
                 f"{what}: {self.server} points to another server, {url.netloc.decode('ascii', 'replace')}, which is not asked: it would be shown "
                 "who asks. Name the right server as `address` in the source's YAML."
             )
 
+    def _parsed(self, what: str, address: str) -> httpx.URL:
+        try:
+            return httpx.URL(address)
+        except httpx.InvalidURL:
+            raise UnreadableError(f"{what}: {self.server} points to what is no address.") from None
+
+    def _expect_allowed(self, what: str, address: str, *, is_open: bool) -> None:
+        if not is_open:
+            self.expect_ours(what, address)
+            return
+        url = self._parsed(what, address)
+        if url.scheme not in ("http", "https"):
+            raise UnreadableError(f"{what}: {self.server} points to what is no address.")
+        if not self._connection.allow_plain_http and not is_private(address):
+            raise UnreadableError(
+                f"{what}: {self.server} points to an address without encryption, which would show records to everybody on the way. Nothing is asked there."
+            )
+
     @contextmanager
-    def _asked(self, what: str, url: httpx.URL) -> Iterator[httpx.Response]:
+    def _asked(self, what: str, url: httpx.URL, request: Request) -> Iterator[httpx.Response]:
         """The answer to a GET, after redirects within the server."""
-        headers = self._credentials.headers()
+        http = self._stranger if request.is_open else self._http
+        headers = {**request.headers, **({} if request.is_open else self._credentials.headers())}
         for _ in range(_MOST_REDIRECTS):
-            self.expect_ours(what, str(url))
+            self._expect_allowed(what, str(url), is_open=request.is_open)
             self._pace()
-            with self._http.stream("GET", url, headers=headers) as response:
+            with http.stream("GET", url, headers=headers) as response:
                 if response.status_code not in _REDIRECTS or "location" not in response.headers:
                     yield response
                     return
@@ -196,9 +229,9 @@ class Client:
                     raise UnreadableError(f"{what}: {self.server} points to what is no address.") from None
         raise UnreadableError(f"{what}: {self.server} points from one address to the next without end.")
 
-    def _expect_success(self, what: str, response: httpx.Response) -> None:
+    def _expect_success(self, what: str, response: httpx.Response, statuses: frozenset[int]) -> None:
         status = response.status_code
-        if status in (200, 204):
+        if status in statuses:
             return
         if status in _BUSY:
             raise AgainError(f"answers {status}", seconds_asked_for(response.headers))

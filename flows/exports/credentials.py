@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from flows.errors import UnreadableError, UsageError
-from schemas.apis import Basic, Bearer, ClientCredentials, HeaderKey
+from schemas.apis import Authentication, BackendServices, Basic, Bearer, ClientCredentials, HeaderKey
 
 # A token is asked for anew while it still has this share of its life, so that none expires on its way.
 _REST_OF_LIFE = 0.1
@@ -22,7 +22,7 @@ Post = Callable[[str, dict[str, str], dict[str, str]], dict[str, Any]]
 class Credentials:
     """The headers of one way to say who asks."""
 
-    def __init__(self, said: Bearer | HeaderKey | Basic | ClientCredentials | None) -> None:
+    def __init__(self, said: Authentication | None) -> None:
         self._headers: dict[str, str] = {}
         if isinstance(said, Bearer):
             self._headers = {"Authorization": f"Bearer {secret(said.secret)}"}
@@ -40,12 +40,16 @@ class Credentials:
 
 
 class TokenCredentials(Credentials):
-    """A token of an authorization server, kept in memory until it expires or is refused."""
+    """A token of an authorization server, kept in memory until it expires or is refused.
 
-    def __init__(self, said: ClientCredentials, post: Post) -> None:
+    `proof` makes the form and the headers by which it is asked for.
+    """
+
+    def __init__(
+        self, token_address: str, proof: Callable[[], tuple[dict[str, str], dict[str, str]]], post: Post
+    ) -> None:
         super().__init__(None)
-        self._said, self._post = said, post
-        self._secret = secret(said.secret)
+        self._token_address, self._proof, self._post = token_address, proof, post
         self._expires_at: float | None = None
 
     def headers(self) -> dict[str, str]:
@@ -54,17 +58,9 @@ class TokenCredentials(Credentials):
         return self._headers
 
     def renew(self) -> bool:
-        form = {"grant_type": "client_credentials"}
-        headers = {}
-        if self._said.scope:
-            form["scope"] = self._said.scope
-        if self._said.in_body:
-            form |= {"client_id": self._said.client_id, "client_secret": self._secret}
-        else:
-            # RFC 6749, section 2.3.1: both are form-encoded before they are joined.
-            headers["Authorization"] = _basic(quote_plus(self._said.client_id), quote_plus(self._secret))
+        form, headers = self._proof()
         asked_at = time.monotonic()
-        answer = self._post(self._said.token_address, form, headers)
+        answer = self._post(self._token_address, form, headers)
         token, seconds = answer.get("access_token"), answer.get("expires_in")
         if not isinstance(token, str) or not _is_sendable(token):
             raise UnreadableError(
@@ -76,6 +72,25 @@ class TokenCredentials(Credentials):
         self._expires_at = asked_at + float(seconds or 0) * (1 - _REST_OF_LIFE) if is_limited else None
         self._headers = {"Authorization": f"Bearer {token}"}
         return True
+
+
+def credentials_of(said: Authentication | None, post: Post) -> Credentials:
+    """What says who asks, as the source's YAML has it. Raises UsageError if a variable or a key that it names is not there."""
+    if isinstance(said, ClientCredentials):
+        return TokenCredentials(said.token_address, _shared_secret(said, secret(said.secret)), post)
+    if isinstance(said, BackendServices):
+        from flows.exports.signing import signed_proof
+
+        return TokenCredentials(said.token_address, signed_proof(said), post)
+    return Credentials(said)
+
+
+def _shared_secret(said: ClientCredentials, word: str) -> Callable[[], tuple[dict[str, str], dict[str, str]]]:
+    form = {"grant_type": "client_credentials"} | ({"scope": said.scope} if said.scope else {})
+    if said.in_body:
+        return lambda: ({**form, "client_id": said.client_id, "client_secret": word}, {})
+    # RFC 6749, section 2.3.1: both are form-encoded before they are joined.
+    return lambda: (form, {"Authorization": _basic(quote_plus(said.client_id), quote_plus(word))})
 
 
 def secret(variable: str) -> str:

@@ -22,7 +22,7 @@ class Fetched:
 
     `record_count` leaves out records that were asked for twice on purpose; an answer without records has nothing to land.
     `clock` is the server's, `latest` the greatest time of change that a record states, `marks` have 64 bits for each record,
-    `signature` tells an answer with the same records.
+    `signature` tells an answer with the same records, `notes` are for whoever pulls.
     """
 
     record_count: int
@@ -33,6 +33,7 @@ class Fetched:
     total: int | None = None
     marks: array[int] | None = None
     signature: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class Export(Protocol):

@@ -9,7 +9,19 @@ from typing import Any, Protocol
 from flows.errors import UnreadableError
 from flows.exports.bodies import has, mark_of, value_at
 from flows.exports.export import Place, ShiftedError
-from schemas.apis import Cursor, End, LinkHeader, NextLink, Offset, PageNumber, PageSize, RestApi, Single, steps_of
+from schemas.apis import (
+    BundleLink,
+    Cursor,
+    End,
+    LinkHeader,
+    NextLink,
+    Offset,
+    PageNumber,
+    PageSize,
+    RestApi,
+    Single,
+    steps_of,
+)
 
 
 class Page(Protocol):
@@ -100,6 +112,19 @@ class ByLink(Once):
         if link is not None and not isinstance(link, str):
             raise UnreadableError(f"{reader.what}: {self._said.at} is no link. Check `paging` in the source's YAML.")
         return Step(page, page.count, {"link": page.joined(link)} if link else None)
+
+
+class ByBundle(Once):
+    """A link of the FHIR Bundle names the next page."""
+
+    def step(self, place: Place, reader: Reader) -> Step:
+        page = reader.linked(place["link"]) if "link" in place else reader.page({})
+        links = value_at(page.document, ("link",), []) if page else []
+        if not isinstance(links, list):
+            raise UnreadableError(f"{reader.what}: the links of the Bundle are no list. Nothing of it is taken.")
+        found = [value_at(link, ("url",)) for link in links if value_at(link, ("relation",)) == "next"]
+        link = found[0] if found and isinstance(found[0], str) else None
+        return Step(page, page.count if page else 0, {"link": page.joined(link)} if page and link else None)
 
 
 class ByCursor(Once):
@@ -227,6 +252,8 @@ def paging_of(api: RestApi) -> Paging:
             return ByHeader()
         case NextLink() as said:
             return ByLink(said)
+        case BundleLink():
+            return ByBundle()
         case Cursor() as said:
             return ByCursor(said)
         case Offset() as said:

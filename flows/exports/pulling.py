@@ -12,12 +12,14 @@ from datetime import datetime
 
 from flows.errors import HeldError, PipelineError, TransientError, UnreadableError
 from flows.exports import state as states
+from flows.exports.bulk import BulkExport
 from flows.exports.client import Client, RejectedError
 from flows.exports.export import Export, Fetched, ShiftedError
 from flows.exports.files import put
 from flows.exports.rest import RestExport
 from flows.exports.state import Progress
 from flows.settings import Workspace
+from schemas.apis import BulkApi
 from schemas.sources import Source
 
 # Told of each page that has landed: the list's name, its pages and records so far.
@@ -45,7 +47,7 @@ class ListOutcome:
 
 def list_names(source: Source) -> list[str]:
     """The lists of a source's API, by the names that their files begin with."""
-    return [path.file for path in source.api.paths] if source.api else []
+    return list(source.api.lists) if source.api else []
 
 
 def pull_list(
@@ -56,11 +58,16 @@ def pull_list(
     Raises TransientError if the server cannot be reached, UnreadableError if what it answers cannot be used, HeldError if
     records are missing by the server's own count. What has landed by then stays, and the next pull goes on behind it.
     """
-    assert source.api is not None
-    (path,) = [path for path in source.api.paths if path.file == name]
+    api = source.api
+    assert api is not None
     least_free = workspace.settings.minimum_free_bytes
-    with Client(source.api, free_bytes=lambda: shutil.disk_usage(workspace.root).free - least_free) as client:
-        export = RestExport(source, source.api, path, client)
+    with Client(api, free_bytes=lambda: shutil.disk_usage(workspace.root).free - least_free) as client:
+        export: Export
+        if isinstance(api, BulkApi):
+            export = BulkExport(source, api, client)
+        else:
+            (path,) = [path for path in api.paths if path.file == name]
+            export = RestExport(source, api, path, client)
         return _Pull(workspace, source, name, export, now, told).run(since)
 
 
@@ -153,6 +160,7 @@ class _Pull:
                 f"{self._name}: the server does not say what time it is (header Date), so the next pull would not know from when to ask. "
                 "Name `field` under `incremental` in the source's YAML."
             )
+        self._notes += fetched.notes
         self._check_way(fetched)
         if fetched.record_count:
             self._land(fetched)

@@ -179,7 +179,7 @@ class _Reader:
         into = self._into.with_name(f"{self._into.name}.single.tmp")
 
         def read(answer: Answer, path: Path) -> list[Any]:
-            return [] if answer.status == 204 else list(self._records(Body(path, self._source)))
+            return [] if answer.status == 204 else list(self._records(self._body(path)))
 
         try:
             request = Request(self._address, {**self._parameters, **parameters})
@@ -203,19 +203,22 @@ class _Reader:
                 f"{self.what}: the server does not say how long its body is, so one that was cut off could not be told from a whole one. "
                 "Name a `total` in the source's YAML."
             )
-        body = Body(path, self._source)
+        body = self._body(path)
         self._check_version(answer, body)
         return self._surveyed(answer, body)
+
+    def _body(self, path: Path) -> Body:
+        return Body(path, self._source, is_bundle=self._api.paging.kind == "bundle")
 
     def _surveyed(self, answer: Answer, body: Body) -> _Page:
         changes = self._api.incremental
         steps = steps_of(changes.field) if changes and changes.field else None
         marks = array("Q") if self._has_marks else None
         count, first, last, latest = 0, None, None, None
-        for count, last in enumerate(self._records(body), start=1):
+        for count, (last, is_wanted) in enumerate(zip(self._records(body), body.is_wanted(), strict=True), start=1):
             if count == 1:
                 first = last
-            if marks is not None:
+            if marks is not None and is_wanted:
                 marks.append(mark_of(last))
             if steps is not None and changes is not None:
                 at = _instant(value_at(last, steps), changes, self._source.time_zone)
@@ -247,7 +250,7 @@ class _Reader:
 def _parameters(api: RestApi, path: ApiPath, since: datetime | None) -> dict[str, str]:
     found = {**api.parameters, **path.parameters}
     if api.incremental is not None and since is not None:
-        found[api.incremental.parameter] = _sent(since, api.incremental)
+        found[api.incremental.parameter] = api.incremental.prefix + _sent(since, api.incremental)
     return found
 
 

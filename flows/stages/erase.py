@@ -197,6 +197,7 @@ def rewrite(
 
     With `keep_numbers` blank records stand where they were, or the numbers in the ledger would mean other records.
     """
+    source = source.for_file(name)
     scanned = reading.scan(path, source)
     copy = target.with_name(".text")
     text = reading.utf8_copy(path, scanned, copy)

@@ -30,7 +30,7 @@ from flows.warehouse import scratch
 from schemas.contract import Contract, contract, required_names
 from schemas.quoting import literal, quoted
 from schemas.sources import Source
-from sql import statement
+from sql import statement, statements
 
 MANIFEST = "manifest.json"
 # Raised when this module reads the same bytes otherwise than before, so that no older spool is taken for a new one.
@@ -102,11 +102,23 @@ def record_key(key: bytes) -> str:
 def fingerprint(source: Source, tables: Iterable[str]) -> str:
     """Changes whenever the same bytes may be read otherwise: source, SELECTs, contracts, code lists, this code."""
     parts = [str(_READING_VERSION), source.fingerprint]
+    if source.looks_up_codes:
+        parts.append(repr(sorted(_known_words().items())))
     for table in sorted(tables):
         agreed = contract(table)
         parts.append(repr(agreed))
         parts += [repr(sorted(vocabulary(column).items())) for column in agreed.columns if column.code_list]
     return sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _known_words() -> dict[str, str]:
+    """What a SELECT's `known_code` can find; beside the code lists how many items an instrument has."""
+    from schemas.codes import known_words
+    from schemas.contract import code_lists
+    from schemas.instruments import instruments, item_count
+
+    counts = {f"instrument items {known.code}": str(item_count(known)) for known in instruments() if item_count(known)}
+    return known_words(code_lists()) | counts
 
 
 def quarantine_name(source_system: str, file_key: str) -> str:
@@ -154,6 +166,7 @@ def prepare_file(
             f"{file_name}: no file of source '{source.name}' has such a name ({names}). Rename it, or name its source."
         )
     current = fingerprint(source, pattern.feeds)
+    source = source.for_file(file_name)
     key_mark = sha256(b"spool" + key).hexdigest()[:16]
     done = load(spool)
     if done is not None and (done.fingerprint, done.key_mark, done.has_faults, done.forgotten_mark) == (
@@ -258,6 +271,8 @@ class _Preparation:
         parsed = records.parse(self.con, self.spool)
         exported_at = self._exported_at()
         self._set_variables(exported_at)
+        if self.source.looks_up_codes:
+            self._add_code_lists()
         out_of_scope, forgotten_numbers = self._choose_records(records, parsed.read_count)
         results = [result for table in self.tables for result in self._spool_table(contract(table))]
         self._find_strays()
@@ -319,6 +334,14 @@ class _Preparation:
         }.items():
             self.con.execute(f"SET VARIABLE {name} = $value", {"value": value})
 
+    def _add_code_lists(self) -> None:
+        """The macros by which SELECTs take FHIR resources apart and look into the code lists."""
+        words = _known_words()
+        self.con.execute(f"CREATE TYPE known_word AS ENUM ({', '.join(map(literal, words))})")
+        self.con.execute("SET VARIABLE known_codes = $codes", {"codes": list(words.values())})
+        for path in statements("prepare/fhir"):
+            self.con.execute(statement(path))
+
     def _choose_records(self, records: reading.Records, read_count: int) -> tuple[int, list[int]]:
         """View `raw`: the records which the SELECTs see. Table `fault`: what was refused before them.
 
@@ -338,6 +361,17 @@ class _Preparation:
         is_malformed = " OR ".join(test for _, test in malformed) or "FALSE"
         self.con.execute(statement("prepare/raw", out_of_scope=out_of_scope, malformed=is_malformed, forgotten="FALSE"))
         self.con.execute(statement("prepare/fault"))
+        unmapped = self.source.select("unmapped")
+        if unmapped is not None:
+            self.con.execute(statement("prepare/unmapped", select=unmapped))
+            out_of_scope = (
+                f"({out_of_scope} OR record_number IN (SELECT record_number FROM unmapped WHERE code IS NULL))"
+            )
+            is_malformed += " OR record_number IN (SELECT record_number FROM unmapped WHERE code IS NOT NULL)"
+            self.con.execute(
+                statement("prepare/raw", out_of_scope=out_of_scope, malformed=is_malformed, forgotten="FALSE")
+            )
+            self.con.execute(statement("prepare/unknown_code"))
         for name, test in malformed:
             self.con.execute(
                 f"INSERT INTO fault SELECT record_number, '', {literal(name + '_malformed')}, {literal(name)}, 'refuse', "
@@ -346,9 +380,8 @@ class _Preparation:
         messages = " ".join(f"WHEN {literal(fault)} THEN {literal(message)}" for fault, message in _FAULTS.items())
         self.con.execute(statement("prepare/rejected", messages=messages))
         if not self.forgotten:
-            return self._one(f"SELECT count(*) FROM record WHERE {out_of_scope}")[
-                0
-            ] if self.source.not_mapped else 0, []
+            is_selective = self.source.not_mapped or unmapped is not None
+            return self._one(f"SELECT count(*) FROM record WHERE {out_of_scope}")[0] if is_selective else 0, []
         numbers = self._forgotten_numbers(records, read_count)
         theirs = "record_number IN (SELECT record_number FROM forgotten_record)"
         self.con.execute(statement("prepare/raw", out_of_scope=out_of_scope, malformed=is_malformed, forgotten=theirs))

@@ -111,6 +111,42 @@ def test_every_medication_is_found_by_name_only_once():
     assert "fampridine" not in {entry.code for entry in code_list("treatment").codes}
 
 
+# Ingredients of RxNorm.
+RXNORM = {
+    "diazepam": "3322",
+    "modafinil": "30125",
+    "methylphenidate": "6901",
+    "rituximab": "121191",
+    "azathioprine": "1256",
+    "methotrexate": "6851",
+    "cyclophosphamide": "3002",
+    "carbamazepine": "2002",
+    "oxcarbazepine": "32624",
+    "lamotrigine": "28439",
+    "amitriptyline": "704",
+    "nortriptyline": "7531",
+    "duloxetine": "72625",
+    "venlafaxine": "39786",
+    "sertraline": "36437",
+    "fluoxetine": "4493",
+    "citalopram": "2556",
+    "escitalopram": "321988",
+    "paroxetine": "32937",
+    "bupropion": "42347",
+    "mirtazapine": "15996",
+    "tolterodine": "119565",
+    "tamsulosin": "77492",
+    "sildenafil": "136411",
+    "propranolol": "8787",
+    "donepezil": "135447",
+    "naltrexone": "7243",
+    "metformin": "6809",
+    "simvastatin": "36567",
+    "aspirin": "1191",
+    "tramadol": "10689",
+}
+
+
 def test_standard_codes_are_the_verified_ones():
     found = {
         (entry.code, standard): codes
@@ -131,7 +167,12 @@ def test_standard_codes_are_the_verified_ones():
         ("neurogenic_bladder", "icd_10_cm"): ("N31.9",),
         ("multiple_sclerosis", "snomed_ct"): ("24700007",),
         ("physical_therapy", "snomed_ct"): ("91251008",),
+        ("fatigue", "snomed_ct"): ("84229001",),
+        ("joint_pain", "snomed_ct"): ("57676002",),
+        ("muscle_aches", "snomed_ct"): ("68962001",),
+        ("stress", "snomed_ct"): ("73595000",),
         ("ocrelizumab", "rxnorm"): ("1876366",),
+        **{(code, "rxnorm"): (number,) for code, number in RXNORM.items()},
         ("ms", "snomed_ct"): ("24700007", "426373005", "425500002", "428700003"),
         ("ms", "icd_10_cm"): ("G35", "G35.A", "G35.B0", "G35.B1", "G35.B2", "G35.C0", "G35.C1", "G35.C2", "G35.D"),
     }

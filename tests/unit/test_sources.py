@@ -58,7 +58,7 @@ def test_a_mistake_in_a_source_is_named_with_its_file(own, text, message):
 def test_a_workspace_s_source_wins_over_a_bundled_one_of_its_name(workspace):
     write(workspace.folder("sources") / "mine.yaml", LEAST.replace("own", "canonical"))
     assert sources(workspace.folder("sources"))["canonical"].description == "A source of this workspace"
-    assert set(sources()) == {"canonical", "druglib", "floodlight", "visible"}
+    assert set(sources()) == {"canonical", "druglib", "fhir", "floodlight", "visible"}
 
 
 def test_the_canonical_source_takes_one_kind_of_file_a_table():
@@ -148,3 +148,17 @@ def test_the_fingerprint_of_a_reading_is_the_same_in_another_process():
         for seed in "123"
     }
     assert len(seen) == 1
+
+
+def test_files_of_one_source_may_differ_in_format(workspace):
+    folder = workspace.folder("sources")
+    files = "files: [{match: 'all*.json', feeds: [consent], format: json, records: '$.all[*]'}, {match: '*', feeds: [consent]}]\n"
+    write(folder / "mixed.yaml", f"name: mixed\ndescription: Both\nformat: ndjson\n{files}")
+    mixed = sources(folder)["mixed"]
+    assert (mixed.for_file("all-1.json").format, mixed.for_file("all-1.json").records) == ("json", "$.all[*]")
+    assert mixed.for_file("some.ndjson") is mixed
+    write(
+        folder / "mixed.yaml", f"name: mixed\ndescription: Both\nformat: ndjson\n{files.replace('format: json, ', '')}"
+    )
+    with pytest.raises(SourceError, match="says `records` beside a `format` only"):
+        sources(folder)
