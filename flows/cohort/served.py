@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
 import secrets
 import threading
 from bisect import bisect_left
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
@@ -18,9 +22,12 @@ from urllib.parse import parse_qsl, urlsplit
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from schemas.apis import Bearer, RestApi
 from schemas.contract import TABLES, Column, contract
 from schemas.platform_api import FORMAT_VERSION, MOST_RECORDS
+from schemas.sources import sources
 
+SOURCE_NAME = "platform"
 _ORDER = ("source_updated_at", "source_record_id")
 _ENVELOPE = 4
 
@@ -56,17 +63,17 @@ class Lists:
 
 
 class Server:
-    """Serves the lists until it is left; `token` is what a request must show, `url` the address for a source's YAML."""
+    """Serves `lists` until it is left; `token` is what a request must show, `url` the address for a source's YAML."""
 
     def __init__(self, lists: Lists) -> None:
-        self.token = secrets.token_urlsafe(24)
+        self.lists, self.token = lists, secrets.token_urlsafe(24)
         server = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                status, body = server.answer(self.path, self.headers.get("Authorization", ""), lists)
+                status, body = server.answer(self.path, self.headers.get("Authorization", ""))
                 content = json.dumps(body).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
@@ -80,17 +87,43 @@ class Server:
         self._http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}/v1"
 
-    def answer(self, address: str, authorization: str, lists: Lists) -> tuple[int, dict[str, Any]]:
+    def answer(self, address: str, authorization: str) -> tuple[int, dict[str, Any]]:
         """Status and body for a request."""
         if not secrets.compare_digest(authorization.encode(), f"Bearer {self.token}".encode()):
             return 401, {"error": "the token is missing or wrong"}
         parts = urlsplit(address)
         try:
-            return 200, lists.page(parts.path.removeprefix("/v1/"), dict(parse_qsl(parts.query)))
+            return 200, self.lists.page(parts.path.removeprefix("/v1/"), dict(parse_qsl(parts.query)))
         except KeyError:
             return 404, {"error": "there is no such list"}
         except BadRequestError:
             return 400, {"error": "a parameter cannot be read"}
+
+    def describe(self, folder: Path) -> RestApi:
+        """Write the source `platform` into a workspace's `sources/`, with this server's address; what its YAML says of the API."""
+        bundled = sources()[SOURCE_NAME].api
+        assert bundled is not None
+        text = files("schemas").joinpath("sources", f"{SOURCE_NAME}.yaml").read_text(encoding="utf-8")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{SOURCE_NAME}.yaml").write_text(text.replace(bundled.address, self.url), encoding="utf-8")
+        described = sources(folder)[SOURCE_NAME].api
+        assert described is not None
+        return described
+
+    @contextmanager
+    def known(self, folder: Path) -> Iterator[None]:
+        """Pulls of this process find the server and its token: by the workspace's `sources/` and the variable named there."""
+        api = self.describe(folder)
+        assert isinstance(api.authentication, Bearer)
+        variable = api.authentication.secret
+        before = os.environ.get(variable)
+        os.environ[variable] = self.token
+        try:
+            yield
+        finally:
+            del os.environ[variable]
+            if before is not None:
+                os.environ[variable] = before
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
