@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 
 class _Part(BaseModel):
@@ -96,6 +96,14 @@ class HeaderKey(_Part):
 class Basic(_Part):
     kind: Literal["basic"]
     user: str = Field(pattern=r"^[^:]+$")
+    secret: Variable
+
+
+class FormKey(_Part):
+    """A member of the form that each request posts, as REDCap wants it."""
+
+    kind: Literal["form"] = "form"
+    name: Parameter = "token"
     secret: Variable
 
 
@@ -240,6 +248,11 @@ class ApiPath(_Part):
     parameters: dict[str, str] = {}
     total: Total | None = Field(default=None, description="Instead of the total of the API")
 
+    @property
+    def what(self) -> str:
+        """Its name in messages."""
+        return self.path
+
 
 class RestApi(_Part):
     """Lists of JSON objects, read page by page."""
@@ -295,6 +308,63 @@ class RestApi(_Part):
         return is_in_body or any(
             s is not None and s.at is not None and not (isinstance(s, Total) and s.path) for s in stated
         )
+
+
+class RedcapList(_Part):
+    """All records of a project, or those of one of its reports."""
+
+    file: str = Field(
+        default="records", pattern=r"^[a-z0-9][a-z0-9_-]*$", description="How the names of its files begin"
+    )
+    report: int | None = Field(default=None, ge=1, description="The report's id")
+    parameters: dict[str, str] = {}
+
+    @property
+    def what(self) -> str:
+        """Its name in messages."""
+        return "the records" if self.report is None else f"report {self.report}"
+
+
+class RedcapApi(_Part):
+    """A REDCap project, which is asked by forms: first for its dictionary and the ids of its records, then for some records at a time."""
+
+    kind: Literal["redcap"]
+    address: Address = Field(description="As in https://redcap.example.org/api")
+    allow_plain_http: bool = Field(default=False, description="Without encryption also beyond this machine")
+    paths: tuple[RedcapList, ...] = Field(default=(RedcapList(),), min_length=1, description="What is exported")
+    headers: dict[HeaderName, str] = {}
+    authentication: FormKey
+    batch_records: int = Field(default=200, ge=1, le=10_000, description="So many records are asked for at a time")
+    has_groups: bool = Field(default=True, description="With the data access group of each record")
+    has_surveys: bool = Field(default=True, description="With the time of each survey")
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    timeout_seconds: float = Field(default=120.0, gt=0)
+    retries: Retries = Retries()
+    cron: Cron | None = Field(default=None, description="When it is pulled, in UTC")
+
+    @property
+    def incremental(self) -> None:
+        """A project is read as a whole each time: the time of a change that REDCap knows is that of its log, not of a record."""
+        return
+
+    @model_validator(mode="after")
+    def _can_be_pulled(self) -> RedcapApi:
+        if not self.allow_plain_http and not is_private(self.address):
+            raise ValueError(
+                "plain http would show records and secrets to everybody on the way: use https, or say `allow_plain_http: true`"
+            )
+        names = [path.file for path in self.paths]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two exports write files {', '.join(twice)}: their places could not be told apart")
+        return self
+
+
+def _kind_of(said: Any) -> str:
+    kind = said.get("kind", "rest") if isinstance(said, dict) else getattr(said, "kind", "rest")
+    return str(kind)
+
+
+Api = Annotated[Annotated[RestApi, Tag("rest")] | Annotated[RedcapApi, Tag("redcap")], Discriminator(_kind_of)]
 
 
 def is_private(address: str) -> bool:

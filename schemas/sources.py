@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from schemas.apis import RestApi
+from schemas.apis import Api
 from schemas.contract import TABLES
+from schemas.redcap import FILLED, KEY, Dictionary, DictionaryError, read_dictionary, with_columns
 
 
 class SourceError(ValueError):
@@ -122,7 +123,13 @@ class Source(_Part):
     tolerance: float | None = Field(default=None, ge=0, le=1)
     not_mapped: dict[str, tuple[str, ...]] = {}
     snapshot: Literal["full", "partial"] = "partial"
-    api: RestApi | None = Field(default=None, description="Where it is pulled from, if nobody delivers it")
+    dictionary: str | None = Field(
+        default=None,
+        pattern=r"^[\w-]+(\.[\w-]+)*$",
+        description="File with the data dictionary of a REDCap project, beside the SELECTs: it says what the columns are",
+    )
+    explained: Dictionary | None = Field(default=None, exclude=True, description="What stands in that file")
+    api: Api | None = Field(default=None, description="Where it is pulled from, if nobody delivers it")
     folder: Path | None = Field(
         default=None, exclude=True, description="The workspace's `sources/`, if it stands there"
     )
@@ -145,6 +152,7 @@ class Source(_Part):
         if self.exported_at.file_name and re.compile(self.exported_at.file_name).groups != 1:
             raise ValueError("the pattern `exported_at.file_name` must have one group, which is the time")
         self._json_can_be_read()
+        self._dictionary_can_be_used()
         self._api_can_be_pulled()
         names = [column.raw_name.casefold() for column in self.columns if not column.ignore]
         if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -152,9 +160,20 @@ class Source(_Part):
         if reserved := {"record_number", "file_row_number", "unknown_members"} & set(names):
             raise ValueError(f"{sorted(reserved)} are names of our own: choose others")
         known = {name for column in self.columns if not column.ignore for name in (column.name, column.rename)}
+        if self.explained is not None:
+            known |= {KEY, FILLED}
         if unknown := sorted(set(self.not_mapped) - known):
             raise ValueError(f"`not_mapped` names columns that are not listed in `columns`: {', '.join(unknown)}")
         return self
+
+    def _dictionary_can_be_used(self) -> None:
+        if (self.dictionary is None) != (self.explained is None):
+            raise ValueError("a `dictionary` is a file in a folder of the source's name, beside its SELECTs")
+        if self.explained is None:
+            if self.api is not None and self.api.kind == "redcap":
+                raise ValueError("a REDCap project is read by its `dictionary`: name the file")
+        elif self.decimal != ".":
+            raise ValueError("the dictionary says which fields have a decimal comma: leave `decimal` out")
 
     def _json_can_be_read(self) -> None:
         if self.format == "csv":
@@ -177,12 +196,17 @@ class Source(_Part):
             return
         if self.format == "csv":
             raise ValueError("an `api` gives JSON: say `format: json` or `format: ndjson`")
-        if self.format == "ndjson" and self.api.members_of_body():
+        if self.api.kind == "redcap":
+            if self.format != "json" or self.records not in (None, "$[*]"):
+                raise ValueError(
+                    "a REDCap `api` gives one list of records: say `format: json`, and nothing or $[*] as `records`"
+                )
+        elif self.format == "ndjson" and self.api.members_of_body():
             raise ValueError("in NDJSON every line is a record: what else is read of a response stands in a `header`")
         for path in self.api.paths:
             if self.pattern_for(self.pulled_name(path.file, None, "0" * 64)) is None:
                 raise ValueError(
-                    f"`files` takes no file whose name begins with {path.file}, as those of {path.path} do"
+                    f"`files` takes no file whose name begins with {path.file}, as those of {path.what} do"
                 )
 
     def pulled_name(self, what: str, exported_at: datetime | None, digest: str) -> str:
@@ -231,12 +255,7 @@ class Source(_Part):
 
     def select(self, table: str) -> str | None:
         """The SELECT that turns view `raw` into the table's delivered columns; None: `raw` has them already by name."""
-        name = f"{table}.sql"
-        if self.folder is not None:
-            own = self.folder / self.name / name
-            return own.read_text(encoding="utf-8") if own.is_file() else None
-        entry = files("sql").joinpath("sources", self.name, name)
-        return entry.read_text(encoding="utf-8") if entry.is_file() else None
+        return _beside(self.folder, self.name, f"{table}.sql")
 
     def stated_export_time(self, file_name: str) -> str | None:
         """The text of the time that the file's name states, or None."""
@@ -255,12 +274,40 @@ class Source(_Part):
         import hashlib
 
         selects = [self.select(table) or "" for table in sorted({t for p in self.files for t in p.feeds})]
-        return hashlib.sha256("\0".join([self.model_dump_json(exclude={"api"}), *selects]).encode()).hexdigest()[:16]
+        said = [self.model_dump_json(exclude={"api"} if self.dictionary else {"api", "dictionary"})]
+        said += [repr(self.explained)] if self.explained else []
+        return hashlib.sha256("\0".join([*said, *selects]).encode()).hexdigest()[:16]
+
+
+def _beside(folder: Path | None, source_name: str, file_name: str) -> str | None:
+    """The text of a file that belongs to a source: in a workspace's `sources/<name>/`, or among ours; None if there is none."""
+    entry = files("sql").joinpath("sources", source_name, file_name)
+    if folder is not None:
+        entry = folder / source_name / file_name
+    return entry.read_text(encoding="utf-8") if entry.is_file() else None
+
+
+def _with_dictionary(said: dict[str, Any], folder: Path | None) -> dict[str, Any]:
+    """What a YAML says, with the columns that its data dictionary has. Raises DictionaryError."""
+    file_name = said.get("dictionary")
+    if not isinstance(file_name, str) or not re.fullmatch(r"[\w.-]+", file_name):
+        return said
+    text = _beside(folder, str(said.get("name")), file_name)
+    if text is None:
+        raise DictionaryError(f"is not there; it belongs to the folder '{said.get('name')}' beside the SELECTs")
+    explained = read_dictionary(text)
+    api = said.get("api")
+    if isinstance(api, dict) and api.get("kind") == "redcap":
+        # The server's clock ranks the versions: REDCap states no time of a change.
+        said = {"exported_at": {"response": "Date"}, "records": "$[*]", **said}
+    return {**said, "explained": explained, "columns": with_columns(explained, said.get("columns") or ())}
 
 
 def _read(text: str, where: str, folder: Path | None) -> Source:
     try:
-        return Source.model_validate({**(yaml.safe_load(text) or {}), "folder": folder})
+        return Source.model_validate(_with_dictionary({**(yaml.safe_load(text) or {}), "folder": folder}, folder))
+    except DictionaryError as error:
+        raise SourceError(f"{where}: the file that `dictionary` names {error}") from error
     except yaml.YAMLError as error:
         raise SourceError(f"{where}: not YAML: {error}") from error
     except ValidationError as error:

@@ -102,12 +102,12 @@ class Server:
     def describe(self, folder: Path) -> RestApi:
         """Write the source `platform` into a workspace's `sources/`, with this server's address; what its YAML says of the API."""
         bundled = sources()[SOURCE_NAME].api
-        assert bundled is not None
+        assert isinstance(bundled, RestApi)
         text = files("schemas").joinpath("sources", f"{SOURCE_NAME}.yaml").read_text(encoding="utf-8")
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{SOURCE_NAME}.yaml").write_text(text.replace(bundled.address, self.url), encoding="utf-8")
         described = sources(folder)[SOURCE_NAME].api
-        assert described is not None
+        assert isinstance(described, RestApi)
         return described
 
     @contextmanager

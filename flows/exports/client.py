@@ -25,7 +25,7 @@ from flows.errors import PipelineError, UnreadableError
 from flows.exports.credentials import Credentials, TokenCredentials
 from flows.exports.files import whole_file
 from flows.exports.patience import AgainError, DamagedBodyError, Patience, http_date, seconds_asked_for
-from schemas.apis import Basic, Bearer, ClientCredentials, HeaderKey, Retries
+from schemas.apis import Basic, Bearer, ClientCredentials, FormKey, HeaderKey, Retries
 
 Found = TypeVar("Found")
 
@@ -35,6 +35,8 @@ for _name in ("httpx", "httpcore"):
 
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# After them the same form is posted to the new address; after the others browsers would ask without it.
+_REPEATING = frozenset({307, 308})
 _MOST_REDIRECTS = 5
 _CONNECT_SECONDS = 20.0
 # RFC 8288. httpx splits links at commas, which addresses may hold.
@@ -53,7 +55,7 @@ class Connection(Protocol):
     @property
     def headers(self) -> dict[str, str]: ...
     @property
-    def authentication(self) -> Bearer | HeaderKey | Basic | ClientCredentials | None: ...
+    def authentication(self) -> Bearer | HeaderKey | Basic | FormKey | ClientCredentials | None: ...
     @property
     def requests_per_minute(self) -> float | None: ...
     @property
@@ -64,10 +66,11 @@ class Connection(Protocol):
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for: a whole address, and what is added to its query."""
+    """What is asked for: a whole address, and what is added to its query. With a form it is posted, else a GET."""
 
     address: str
     parameters: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,7 @@ class Client:
         def once() -> Found:
             nonlocal is_renewed
             for _ in range(2):
-                with self._asked(what, url) as response:
+                with self._asked(what, url, request.form) as response:
                     if response.status_code == 401 and not is_renewed and self._credentials.renew():
                         is_renewed = True
                         continue
@@ -180,16 +183,22 @@ class Client:
             )
 
     @contextmanager
-    def _asked(self, what: str, url: httpx.URL) -> Iterator[httpx.Response]:
-        """The answer to a GET, after redirects within the server."""
+    def _asked(self, what: str, url: httpx.URL, form: Mapping[str, str] | None) -> Iterator[httpx.Response]:
+        """The answer, after redirects within the server. A form is posted anew only where the server says that it may be."""
         headers = self._credentials.headers()
+        method, posted = ("GET", None) if form is None else ("POST", {**form, **self._credentials.form()})
         for _ in range(_MOST_REDIRECTS):
             self.expect_ours(what, str(url))
             self._pace()
-            with self._http.stream("GET", url, headers=headers) as response:
+            with self._http.stream(method, url, headers=headers, data=posted) as response:
                 if response.status_code not in _REDIRECTS or "location" not in response.headers:
                     yield response
                     return
+                if form is not None and response.status_code not in _REPEATING:
+                    raise UnreadableError(
+                        f"{what}: {self.server} points elsewhere ({response.status_code}) in a way that loses what was asked. Name the address that it points to as "
+                        "`address` in the source's YAML."
+                    )
                 try:
                     url = url.join(response.headers["location"])
                 except httpx.InvalidURL:
