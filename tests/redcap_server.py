@@ -21,6 +21,10 @@ from api_server import Reply, send
 from canonical import write
 
 from flows.settings import Workspace
+from flows.stages import reading
+from flows.stages.prepare import open_records
+from flows.stages.redcap_rows import explained_statement
+from flows.warehouse import scratch
 from schemas.sources import Source, sources
 
 TOKEN = "TOP-SECRET-TOKEN"
@@ -246,3 +250,15 @@ class Redcap:
             **said,
         }
         return describe(workspace.folder("sources"), name, metadata, format="json", api=api)
+
+
+def explained(workspace: Workspace, path: Path, source: Source) -> list[dict[str, str | None]]:
+    """The records of a file as the SELECTs see them."""
+    scanned, folder = reading.scan(path, source), workspace.folder("spool", "explained")
+    with scratch(workspace.settings, folder) as con:
+        text = reading.utf8_copy(path, scanned, folder / "text")
+        open_records(text, scanned, source, source.tables_of(path.name), path.name).parse(con, folder)
+        con.execute(explained_statement(source, source.explained))
+        found = con.execute("SELECT * FROM record ORDER BY record_number")
+        names = [name for name, *_ in found.description]
+        return [dict(zip(names, values, strict=True)) for values in found.fetchall()]

@@ -7,14 +7,10 @@ from datetime import timedelta
 import canonical
 import pytest
 from api_server import landed
-from redcap_server import CLOCK, METADATA, TOKEN, VARIABLE, Redcap, columns, describe, dictionary_csv, people
+from redcap_server import CLOCK, METADATA, TOKEN, VARIABLE, Redcap, columns, describe, dictionary_csv, explained, people
 
 from flows import pipeline
 from flows.settings import open_workspace
-from flows.stages import reading
-from flows.stages.prepare import open_records
-from flows.stages.redcap_rows import explained_statement
-from flows.warehouse import scratch
 from schemas.sources import SourceError, sources
 
 FED = ("patient", "symptom_report", "treatment_episode")
@@ -28,18 +24,6 @@ def _token(monkeypatch):
 def pull(workspace):
     (found,) = pipeline.pull(workspace, "study", now=canonical.NOW).lists
     return found
-
-
-def explained(workspace, path, source):
-    """The records of a file as the SELECTs see them."""
-    scanned, folder = reading.scan(path, source), workspace.folder("spool", "explained")
-    with scratch(workspace.settings, folder) as con:
-        text = reading.utf8_copy(path, scanned, folder / "text")
-        open_records(text, scanned, source, source.tables_of(path.name), path.name).parse(con, folder)
-        con.execute(explained_statement(source, source.explained))
-        found = con.execute("SELECT * FROM record ORDER BY record_number")
-        names = [name for name, *_ in found.description]
-        return [dict(zip(names, values, strict=True)) for values in found.fetchall()]
 
 
 def test_a_project_is_pulled_in_batches_and_read_as_its_dictionary_says(workspace, now):
