@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
@@ -11,8 +12,9 @@ from pathlib import Path
 from deployments.local_server import serving
 from flows.cohort import write_cohort
 from flows.cohort.model import COHORT_ENDS_ON
+from flows.errors import PipelineError
 from flows.pipeline import IngestSummary, ReportSummary
-from flows.settings import create_workspace
+from flows.settings import Workspace, create_workspace
 
 COHORT_ENDS_AT = datetime.combine(COHORT_ENDS_ON.item(), time.max, UTC)
 
@@ -36,30 +38,49 @@ class Demonstration:
     runs: list[FlowRun]
 
 
-def demonstrate(root: Path, patients: int, seed: int, say: Callable[[str], None]) -> Demonstration:
+def demonstrate(
+    root: Path, patients: int, seed: int, say: Callable[[str], None], *, over_api: bool = False
+) -> Demonstration:
     """Make a workspace in `root`, land a cohort of `patients`, ingest it and report on it.
 
-    Raises UsageError if the folder holds something already.
+    With `over_api` the cohort does not come as files: the platform's export API serves it on this machine, and it is pulled.
+    Raises UsageError if the folder holds something already, PipelineError if not all of the API's lists could be pulled.
     """
     workspace = create_workspace(root)
     say(f"a synthetic cohort of {patients:,} patients")
-    log = write_cohort(workspace.folder("landing", "canonical"), patients, seed)
-    say("a Prefect server on this machine")
-    with serving(workspace.folder("prefect")) as variables:
-        os.environ.update(variables)
-        # Prefect reads its settings when it is imported.
-        from flows import deployed
+    with tempfile.TemporaryDirectory() as elsewhere:
+        exports = Path(elsewhere) if over_api else workspace.folder("landing", "canonical")
+        log = write_cohort(exports, patients, seed)
+        say("a Prefect server on this machine")
+        with serving(workspace.folder("prefect")) as variables:
+            os.environ.update(variables)
+            # Prefect reads its settings when it is imported.
+            from flows import deployed
 
-        try:
-            say("ingest, tracked: land, prepare, gate, admit, publish")
-            ingested = deployed.take(workspace.root, reason="demo")
-            say("report, tracked: build, release, pages, publish")
-            # The cohort is the same on whatever day it is made, so its report looks at its own last year.
-            reported = deployed.report(workspace.root, reason="demo", as_of_at=COHORT_ENDS_AT)
-            runs = _runs()
-        finally:
-            deployed.send_rest()
+            try:
+                if over_api:
+                    say("pull, tracked: the export API on this machine, page by page")
+                    _pull(workspace, exports)
+                say("ingest, tracked: land, prepare, gate, admit, publish")
+                ingested = deployed.take(workspace.root, reason="demo")
+                say("report, tracked: build, release, pages, publish")
+                # The cohort is the same on whatever day it is made, so its report looks at its own last year.
+                reported = deployed.report(workspace.root, reason="demo", as_of_at=COHORT_ENDS_AT)
+                runs = _runs()
+            finally:
+                deployed.send_rest()
     return Demonstration(sum(log.records.values()), ingested, reported, runs)
+
+
+def _pull(workspace: Workspace, exports: Path) -> None:
+    """Serve the cohort's files as the platform's export API, and pull all of its lists."""
+    from flows import deployed
+    from flows.cohort.served import SOURCE_NAME, Lists, Server
+
+    with Server(Lists(exports)) as server, server.known(workspace.folder("sources")):
+        summary = deployed.pull_now(workspace.root, SOURCE_NAME, reason="demo")
+    if summary.exit_code:
+        raise PipelineError(" ".join(found.message for found in summary.lists if found.message))
 
 
 def _runs() -> list[FlowRun]:

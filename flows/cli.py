@@ -96,11 +96,15 @@ def demo(
     folder: Annotated[Path, typer.Argument(help="A new or empty folder for the workspace")] = Path("demo"),
     patients: Annotated[int, typer.Option(min=1, help="Size of the synthetic cohort")] = 2000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same cohort")] = 20250101,
+    api: Annotated[
+        bool,
+        typer.Option("--api", help="Pull the cohort from an export API on this machine instead of landing its files"),
+    ] = False,
 ) -> None:
     """The whole way with synthetic patients: ingest and report as tracked flow runs."""
     from deployments.demo import demonstrate
 
-    made = demonstrate(folder, patients, seed, lambda step: _say(f"  {step} …"))
+    made = demonstrate(folder, patients, seed, lambda step: _say(f"  {step} …"), over_api=api)
     if _Options.json:
         _print_json(made)
         return

@@ -99,6 +99,14 @@ class Basic(_Part):
     secret: Variable
 
 
+class FormKey(_Part):
+    """A member of the form that each request posts, as REDCap wants it."""
+
+    kind: Literal["form"] = "form"
+    name: Parameter = "token"
+    secret: Variable
+
+
 class ClientCredentials(_Part):
     """OAuth 2, section 4.4 of RFC 6749: a token for a client without a user, asked for anew when it has expired."""
 
@@ -267,6 +275,11 @@ class ApiPath(_Part):
     parameters: dict[str, str] = {}
     total: Total | None = Field(default=None, description="Instead of the total of the API")
 
+    @property
+    def what(self) -> str:
+        """Its name in messages."""
+        return self.path
+
 
 class RestApi(_Part):
     """Lists of JSON objects, read page by page."""
@@ -364,15 +377,68 @@ class BulkApi(_Part):
         return False
 
 
-def _kind(api: Any) -> str:
-    found = api.get("kind", "rest") if isinstance(api, dict) else getattr(api, "kind", "rest")
-    return found if found in ("rest", "fhir_bulk") else "rest"
+class RedcapList(_Part):
+    """All records of a project, or those of one of its reports."""
+
+    file: str = Field(
+        default="records", pattern=r"^[a-z0-9][a-z0-9_-]*$", description="How the names of its files begin"
+    )
+    report: int | None = Field(default=None, ge=1, description="The report's id")
+    parameters: dict[str, str] = {}
+
+    @property
+    def what(self) -> str:
+        """Its name in messages."""
+        return "the records" if self.report is None else f"report {self.report}"
 
 
-Api = Annotated[Annotated[RestApi, Tag("rest")] | Annotated[BulkApi, Tag("fhir_bulk")], Discriminator(_kind)]
+class RedcapApi(_Part):
+    """A REDCap project, which is asked by forms: first for its dictionary and the ids of its records, then for some records at a time."""
+
+    kind: Literal["redcap"]
+    address: Address = Field(description="As in https://redcap.example.org/api")
+    allow_plain_http: bool = Field(default=False, description="Without encryption also beyond this machine")
+    paths: tuple[RedcapList, ...] = Field(default=(RedcapList(),), min_length=1, description="What is exported")
+    headers: dict[HeaderName, str] = {}
+    authentication: FormKey
+    batch_records: int = Field(default=200, ge=1, le=10_000, description="So many records are asked for at a time")
+    has_groups: bool = Field(default=True, description="With the data access group of each record")
+    has_surveys: bool = Field(default=True, description="With the time of each survey")
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    timeout_seconds: float = Field(default=120.0, gt=0)
+    retries: Retries = Retries()
+    cron: Cron | None = Field(default=None, description="When it is pulled, in UTC")
+
+    @property
+    def lists(self) -> dict[str, str]:
+        """What is pulled by itself: how its files begin -> its name in messages."""
+        return {path.file: path.what for path in self.paths}
+
+    @property
+    def incremental(self) -> None:
+        """A project is read as a whole each time: the time of a change that REDCap knows is that of its log, not of a record."""
+        return
+
+    @model_validator(mode="after")
+    def _can_be_pulled(self) -> RedcapApi:
+        _expect_private(self)
+        names = [path.file for path in self.paths]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two exports write files {', '.join(twice)}: their places could not be told apart")
+        return self
 
 
-def _expect_private(api: RestApi | BulkApi) -> None:
+def _kind(said: Any) -> str:
+    return str(said.get("kind", "rest") if isinstance(said, dict) else getattr(said, "kind", "rest"))
+
+
+Api = Annotated[
+    Annotated[RestApi, Tag("rest")] | Annotated[BulkApi, Tag("fhir_bulk")] | Annotated[RedcapApi, Tag("redcap")],
+    Discriminator(_kind),
+]
+
+
+def _expect_private(api: RestApi | BulkApi | RedcapApi) -> None:
     said = api.authentication
     addresses = [api.address, *([said.token_address] if isinstance(said, (ClientCredentials, BackendServices)) else [])]
     if not api.allow_plain_http and not all(map(is_private, addresses)):

@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from schemas.apis import Api, BulkApi
 from schemas.contract import TABLES
+from schemas.redcap import FILLED, KEY, Dictionary, DictionaryError, read_dictionary, with_columns
 
 
 class SourceError(ValueError):
@@ -130,6 +131,12 @@ class Source(_Part):
     tolerance: float | None = Field(default=None, ge=0, le=1)
     not_mapped: dict[str, tuple[str, ...]] = {}
     snapshot: Literal["full", "partial"] = "partial"
+    dictionary: str | None = Field(
+        default=None,
+        pattern=r"^[\w-]+(\.[\w-]+)*$",
+        description="File with the data dictionary of a REDCap project, beside the SELECTs: it says what the columns are",
+    )
+    explained: Dictionary | None = Field(default=None, exclude=True, description="What stands in that file")
     api: Api | None = Field(default=None, description="Where it is pulled from, if nobody delivers it")
     folder: Path | None = Field(
         default=None, exclude=True, description="The workspace's `sources/`, if it stands there"
@@ -155,6 +162,7 @@ class Source(_Part):
         parts: list[Source | FilePattern] = [self, *(pattern for pattern in self.files if pattern.format)]
         for part in parts:
             self._json_can_be_read(part.format, part.records)
+        self._dictionary_can_be_used()
         self._api_can_be_pulled()
         names = [column.raw_name.casefold() for column in self.columns if not column.ignore]
         if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -162,9 +170,20 @@ class Source(_Part):
         if reserved := {"record_number", "file_row_number", "unknown_members"} & set(names):
             raise ValueError(f"{sorted(reserved)} are names of our own: choose others")
         known = {name for column in self.columns if not column.ignore for name in (column.name, column.rename)}
+        if self.explained is not None:
+            known |= {KEY, FILLED}
         if unknown := sorted(set(self.not_mapped) - known):
             raise ValueError(f"`not_mapped` names columns that are not listed in `columns`: {', '.join(unknown)}")
         return self
+
+    def _dictionary_can_be_used(self) -> None:
+        if (self.dictionary is None) != (self.explained is None):
+            raise ValueError("a `dictionary` is a file in a folder of the source's name, beside its SELECTs")
+        if self.explained is None:
+            if self.api is not None and self.api.kind == "redcap":
+                raise ValueError("a REDCap project is read by its `dictionary`: name the file")
+        elif self.decimal != ".":
+            raise ValueError("the dictionary says which fields have a decimal comma: leave `decimal` out")
 
     def _json_can_be_read(self, form: str | None, records: str | None) -> None:
         if form == "csv":
@@ -187,7 +206,12 @@ class Source(_Part):
             return
         if self.format == "csv":
             raise ValueError("an `api` gives JSON: say `format: json` or `format: ndjson`")
-        if self.format == "ndjson" and self.api.members_of_body():
+        if self.api.kind == "redcap":
+            if self.format != "json" or self.records not in (None, "$[*]"):
+                raise ValueError(
+                    "a REDCap `api` gives one list of records: say `format: json`, and nothing or $[*] as `records`"
+                )
+        elif self.format == "ndjson" and self.api.members_of_body():
             raise ValueError("in NDJSON every line is a record: what else is read of a response stands in a `header`")
         if isinstance(self.api, BulkApi) and (self.format != "ndjson" or self.records):
             raise ValueError("the files of a Bulk Data export are NDJSON: say `format: ndjson`, and no `records`")
@@ -253,13 +277,7 @@ class Source(_Part):
 
         The one called `unmapped` says which records feed no table: see `sql/prepare/unmapped.sql`.
         """
-        name = f"{table}.sql"
-        if self.folder is not None:
-            own = self.folder / self.name / name
-            if own.is_file() or self.extends is None:
-                return own.read_text(encoding="utf-8") if own.is_file() else None
-        entry = files("sql").joinpath("sources", self.extends or self.name, name)
-        return entry.read_text(encoding="utf-8") if entry.is_file() else None
+        return _beside(self.folder, self.name, self.extends, f"{table}.sql")
 
     @property
     def looks_up_codes(self) -> bool:
@@ -286,8 +304,9 @@ class Source(_Part):
         """
         import hashlib
 
-        said = self.model_dump_json(exclude={"api"})
-        return hashlib.sha256("\0".join([said, *self._selects()]).encode()).hexdigest()[:16]
+        said = [self.model_dump_json(exclude={"api"} if self.dictionary else {"api", "dictionary"})]
+        said += [repr(self.explained)] if self.explained else []
+        return hashlib.sha256("\0".join([*said, *self._selects()]).encode()).hexdigest()[:16]
 
 
 def _bundled(name: object, where: str) -> dict[str, Any]:
@@ -299,11 +318,39 @@ def _bundled(name: object, where: str) -> dict[str, Any]:
     return {key: value for key, value in said.items() if key not in ("name", "extends")}
 
 
+def _beside(folder: Path | None, source_name: str, extended: str | None, file_name: str) -> str | None:
+    """The text of a file that belongs to a source: in a workspace's `sources/<name>/`, or among ours; None if there is none."""
+    if folder is not None:
+        own = folder / source_name / file_name
+        if own.is_file() or extended is None:
+            return own.read_text(encoding="utf-8") if own.is_file() else None
+    entry = files("sql").joinpath("sources", extended or source_name, file_name)
+    return entry.read_text(encoding="utf-8") if entry.is_file() else None
+
+
+def _with_dictionary(said: dict[str, Any], folder: Path | None) -> dict[str, Any]:
+    """What a YAML says, with the columns that its data dictionary has. Raises DictionaryError."""
+    file_name = said.get("dictionary")
+    if not isinstance(file_name, str) or not re.fullmatch(r"[\w.-]+", file_name):
+        return said
+    text = _beside(folder, str(said.get("name")), said.get("extends"), file_name)
+    if text is None:
+        raise DictionaryError(f"is not there; it belongs to the folder '{said.get('name')}' beside the SELECTs")
+    explained = read_dictionary(text)
+    api = said.get("api")
+    if isinstance(api, dict) and api.get("kind") == "redcap":
+        # The server's clock ranks the versions: REDCap states no time of a change.
+        said = {"exported_at": {"response": "Date"}, "records": "$[*]", **said}
+    return {**said, "explained": explained, "columns": with_columns(explained, said.get("columns") or ())}
+
+
 def _read(text: str, where: str, folder: Path | None) -> Source:
     try:
         said = yaml.safe_load(text) or {}
         base = _bundled(said["extends"], where) if isinstance(said, dict) and "extends" in said else {}
-        return Source.model_validate({**base, **said, "folder": folder})
+        return Source.model_validate(_with_dictionary({**base, **said, "folder": folder}, folder))
+    except DictionaryError as error:
+        raise SourceError(f"{where}: the file that `dictionary` names {error}") from error
     except yaml.YAMLError as error:
         raise SourceError(f"{where}: not YAML: {error}") from error
     except ValidationError as error:

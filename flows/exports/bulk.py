@@ -109,7 +109,7 @@ class BulkExport:
             self._client.expect_ours(self._api.export, address)
             return Fetched(0, {"status": address}, clock=answer.at)
 
-        request = Request(self._api.address + self._api.export, parameters, headers, frozenset({202}))
+        request = Request(self._api.address + self._api.export, parameters, headers, statuses=frozenset({202}))
         return self._client.download(self._api.export, request, into, read, _MOST_MANIFEST_BYTES)
 
     def _finished(self, address: str, into: Path) -> _Manifest:

@@ -25,7 +25,7 @@ from flows.errors import PipelineError, UnreadableError
 from flows.exports.credentials import credentials_of
 from flows.exports.files import whole_file
 from flows.exports.patience import AgainError, DamagedBodyError, Patience, http_date, seconds_asked_for
-from schemas.apis import Authentication, Retries, is_private
+from schemas.apis import Authentication, FormKey, Retries, is_private
 
 Found = TypeVar("Found")
 
@@ -35,6 +35,8 @@ for _name in ("httpx", "httpcore"):
 
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# After them the same form is posted to the new address; after the others browsers would ask without it.
+_REPEATING = frozenset({307, 308})
 _MOST_REDIRECTS = 5
 _CONNECT_SECONDS = 20.0
 # RFC 8288. httpx splits links at commas, which addresses may hold.
@@ -53,7 +55,7 @@ class Connection(Protocol):
     @property
     def headers(self) -> dict[str, str]: ...
     @property
-    def authentication(self) -> Authentication | None: ...
+    def authentication(self) -> Authentication | FormKey | None: ...
     @property
     def allow_plain_http(self) -> bool: ...
     @property
@@ -68,12 +70,14 @@ class Connection(Protocol):
 class Request:
     """What is asked for: a whole address, what is added to its query and headers, and with which statuses it may be answered.
 
-    `is_open`: whoever has the address may read it. It may be on another server, and nobody is told who asks.
+    With a form it is posted, else a GET. `is_open`: whoever has the address may read it. It may be on another server, and nobody
+    is told who asks.
     """
 
     address: str
     parameters: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, str] | None = None
     statuses: frozenset[int] = frozenset({200, 204})
     is_open: bool = False
 
@@ -213,16 +217,23 @@ class Client:
 
     @contextmanager
     def _asked(self, what: str, url: httpx.URL, request: Request) -> Iterator[httpx.Response]:
-        """The answer to a GET, after redirects within the server."""
+        """The answer, after redirects within the server. A form is posted anew only where the server says that it may be."""
         http = self._stranger if request.is_open else self._http
         headers = {**request.headers, **({} if request.is_open else self._credentials.headers())}
+        form = request.form
+        method, posted = ("GET", None) if form is None else ("POST", {**form, **self._credentials.form()})
         for _ in range(_MOST_REDIRECTS):
             self._expect_allowed(what, str(url), is_open=request.is_open)
             self._pace()
-            with http.stream("GET", url, headers=headers) as response:
+            with http.stream(method, url, headers=headers, data=posted) as response:
                 if response.status_code not in _REDIRECTS or "location" not in response.headers:
                     yield response
                     return
+                if form is not None and response.status_code not in _REPEATING:
+                    raise UnreadableError(
+                        f"{what}: {self.server} points elsewhere ({response.status_code}) in a way that loses what was asked. Name the address that it points to as "
+                        "`address` in the source's YAML."
+                    )
                 try:
                     url = url.join(response.headers["location"])
                 except httpx.InvalidURL:

@@ -1,4 +1,6 @@
-"""How a request says who asks. Secrets come from the environment and go into headers; they are never written or named anywhere."""
+"""How a request says who asks. Secrets come from the environment and go into headers or a posted form, never into an address; they
+are never written or named anywhere.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from flows.errors import UnreadableError, UsageError
-from schemas.apis import Authentication, BackendServices, Basic, Bearer, ClientCredentials, HeaderKey
+from schemas.apis import Authentication, BackendServices, Basic, Bearer, ClientCredentials, FormKey, HeaderKey
 
 # A token is asked for anew while it still has this share of its life, so that none expires on its way.
 _REST_OF_LIFE = 0.1
@@ -20,10 +22,11 @@ Post = Callable[[str, dict[str, str], dict[str, str]], dict[str, Any]]
 
 
 class Credentials:
-    """The headers of one way to say who asks."""
+    """One way to say who asks."""
 
-    def __init__(self, said: Authentication | None) -> None:
+    def __init__(self, said: Authentication | FormKey | None) -> None:
         self._headers: dict[str, str] = {}
+        self._form = {said.name: secret(said.secret)} if isinstance(said, FormKey) else {}
         if isinstance(said, Bearer):
             self._headers = {"Authorization": f"Bearer {secret(said.secret)}"}
         elif isinstance(said, HeaderKey):
@@ -33,6 +36,10 @@ class Credentials:
 
     def headers(self) -> dict[str, str]:
         return self._headers
+
+    def form(self) -> dict[str, str]:
+        """What is added to every form that is posted."""
+        return self._form
 
     def renew(self) -> bool:
         """Whether there are others to try after the server refused these."""
@@ -74,7 +81,7 @@ class TokenCredentials(Credentials):
         return True
 
 
-def credentials_of(said: Authentication | None, post: Post) -> Credentials:
+def credentials_of(said: Authentication | FormKey | None, post: Post) -> Credentials:
     """What says who asks, as the source's YAML has it. Raises UsageError if a variable or a key that it names is not there."""
     if isinstance(said, ClientCredentials):
         return TokenCredentials(said.token_address, _shared_secret(said, secret(said.secret)), post)

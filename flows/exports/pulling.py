@@ -16,10 +16,11 @@ from flows.exports.bulk import BulkExport
 from flows.exports.client import Client, RejectedError
 from flows.exports.export import Export, Fetched, ShiftedError
 from flows.exports.files import put
+from flows.exports.redcap import RedcapExport
 from flows.exports.rest import RestExport
 from flows.exports.state import Progress
 from flows.settings import Workspace
-from schemas.apis import BulkApi
+from schemas.apis import BulkApi, RedcapApi
 from schemas.sources import Source
 
 # Told of each page that has landed: the list's name, its pages and records so far.
@@ -58,17 +59,20 @@ def pull_list(
     Raises TransientError if the server cannot be reached, UnreadableError if what it answers cannot be used, HeldError if
     records are missing by the server's own count. What has landed by then stays, and the next pull goes on behind it.
     """
-    api = source.api
-    assert api is not None
+    assert source.api is not None
     least_free = workspace.settings.minimum_free_bytes
-    with Client(api, free_bytes=lambda: shutil.disk_usage(workspace.root).free - least_free) as client:
-        export: Export
-        if isinstance(api, BulkApi):
-            export = BulkExport(source, api, client)
-        else:
-            (path,) = [path for path in api.paths if path.file == name]
-            export = RestExport(source, api, path, client)
-        return _Pull(workspace, source, name, export, now, told).run(since)
+    with Client(source.api, free_bytes=lambda: shutil.disk_usage(workspace.root).free - least_free) as client:
+        return _Pull(workspace, source, name, _export(source, name, client), now, told).run(since)
+
+
+def _export(source: Source, name: str, client: Client) -> Export:
+    api = source.api
+    if isinstance(api, BulkApi):
+        return BulkExport(source, api, client)
+    if isinstance(api, RedcapApi):
+        return RedcapExport(source, api, next(wanted for wanted in api.paths if wanted.file == name), client)
+    assert api is not None
+    return RestExport(source, api, next(path for path in api.paths if path.file == name), client)
 
 
 def alone(workspace: Workspace, source: Source) -> contextlib.AbstractContextManager[None]:

@@ -25,6 +25,7 @@ from flows.stages import reading
 from flows.stages.csv_records import CsvRecords
 from flows.stages.forgotten import NOBODY, Forgotten, named_in, pseudonym, tombstone
 from flows.stages.json_records import MAX_DEPTH, JsonRecords
+from flows.stages.redcap_rows import explained_statement
 from flows.stages.rows import owner_statement, pseudonym_statement, rows_statement, vocabulary
 from flows.warehouse import scratch
 from schemas.contract import Contract, contract, required_names
@@ -269,6 +270,8 @@ class _Preparation:
         text = reading.utf8_copy(self.path, self.scanned, self.spool / "text")
         records = open_records(text, self.scanned, self.source, self.tables, self.file_name)
         parsed = records.parse(self.con, self.spool)
+        if self.source.explained is not None:
+            self.con.execute(explained_statement(self.source, self.source.explained))
         exported_at = self._exported_at()
         self._set_variables(exported_at)
         if self.source.looks_up_codes:

@@ -58,7 +58,7 @@ def test_a_mistake_in_a_source_is_named_with_its_file(own, text, message):
 def test_a_workspace_s_source_wins_over_a_bundled_one_of_its_name(workspace):
     write(workspace.folder("sources") / "mine.yaml", LEAST.replace("own", "canonical"))
     assert sources(workspace.folder("sources"))["canonical"].description == "A source of this workspace"
-    assert set(sources()) == {"canonical", "druglib", "fhir", "floodlight", "visible"}
+    assert set(sources()) == {"canonical", "druglib", "fhir", "floodlight", "platform", "visible"}
 
 
 def test_the_canonical_source_takes_one_kind_of_file_a_table():
