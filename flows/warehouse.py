@@ -313,7 +313,7 @@ def _parents(contract: Contract) -> str:
     joins = (
         []
         if contract.table == "patient"
-        else ["SEMI JOIN core.patient AS patient ON patient.patient_id = h.patient_id"]
+        else ["SEMI JOIN core.patient_record AS patient ON patient.patient_id = h.patient_id"]
     )
     for column in contract.columns:
         if column.parent:

@@ -8,6 +8,13 @@ CREATE OR REPLACE VIEW core.patient AS
 WITH instant AS (
     SELECT coalesce(getvariable('as_of_at')::TIMESTAMPTZ, now())::DATE AS as_of_on
 ),
+record AS (
+    SELECT * FROM core.patient_record WHERE patient_id IS NOT NULL
+),
+-- Few are: nobody else's records need be sorted.
+several AS (
+    SELECT patient_id FROM record GROUP BY patient_id HAVING count(*) > 1
+),
 ranked AS (
     SELECT
         record.* REPLACE (
@@ -37,8 +44,8 @@ ranked AS (
             ) AS last_relapse_on_precision
         ),
         row_number() OVER stated AS place
-    FROM core.patient_record AS record
-    WHERE patient_id IS NOT NULL
+    FROM record
+    SEMI JOIN several ON several.patient_id = record.patient_id
     WINDOW stated AS (
         PARTITION BY patient_id
         ORDER BY source_updated_at DESC NULLS LAST, exported_at DESC NULLS LAST, row_hash DESC, record_id
@@ -47,6 +54,8 @@ ranked AS (
 ),
 latest AS (
     SELECT * EXCLUDE (place) FROM ranked WHERE place = 1
+    UNION ALL BY NAME
+    SELECT record.* FROM record ANTI JOIN several ON several.patient_id = record.patient_id
 ),
 aged AS (
     SELECT

@@ -8,6 +8,7 @@ import pytest
 from flows import pipeline
 from flows.settings import create_workspace, open_workspace
 from flows.warehouse import snapshot
+from schemas.contract import contract
 from schemas.sources import sources
 
 FHIR = sources()["fhir"]
@@ -397,6 +398,23 @@ def test_a_person_and_the_diagnosis_are_put_together_and_an_error_takes_it_away(
     canonical.admit_batches(workspace, [[ndjson(tmp_path, second, "2.ndjson")]], FHIR)
     assert canonical.query(workspace, asked) == [(1970, "male", None, None)]
     assert canonical.query(workspace, "SELECT count(*) FROM core.symptom_report") == [(0,)]
+
+
+def test_of_two_records_of_a_person_the_later_one_says_what_both_state(tmp_path):
+    workspace = create_workspace(tmp_path / "ws")
+    said = contract("patient").columns
+    values = {c.delivered_name: canonical.example(c) for c in said} | {"country_code": "DE"}
+    old = canonical.record("patient", "old", source_patient_id="p", source_updated_at="2025-01-01T00:00:00Z", **values)
+    new = canonical.record(
+        "patient", "new", source_patient_id="p", source_updated_at="2025-02-01T00:00:00Z", birth_year="1980"
+    )
+    canonical.admit_batches(workspace, [[canonical.write_csv(tmp_path / "patient.csv", [old, new])]])
+    names = [c.name for c in said]
+    (row,) = canonical.query(workspace, f"SELECT {', '.join(names)} FROM core.patient")
+    found = dict(zip(names, row, strict=True))
+    # Nothing is lost that only the older one states, whatever columns there are.
+    assert [name for name, value in found.items() if value is None] == []
+    assert found["birth_year"] == 1980
 
 
 def test_a_server_of_ones_own_extends_the_bundled_source(tmp_path):
