@@ -238,3 +238,17 @@ def test_a_value_is_seen_as_its_field_is_described(workspace, column, delivered,
     path = canonical.write_csv(workspace.root / "records.csv", [{"record_id": "a/b", column: delivered}])
     (found,) = explained(workspace, path, source)
     assert {name: found[name] for name in seen} == seen
+
+
+def test_a_person_who_is_forgotten_leaves_every_batch_and_comes_back_by_none(workspace, now):
+    with Redcap(people(4)) as redcap:
+        redcap.source(workspace)
+        pull(workspace)
+        pipeline.ingest(workspace, now=now)
+        assert pipeline.forget(workspace, "SECRET-PATIENT-2", "study", now=now).is_proved
+        redcap.clock += timedelta(days=1)
+        pull(workspace)
+        assert pipeline.ingest(workspace, now=now).exit_code == 0
+    assert canonical.query(workspace, "SELECT count(DISTINCT patient_id) FROM history.symptom_report") == [(3,)]
+    kept = workspace.root / "archive" / "study"
+    assert not [path for path in kept.iterdir() if b'"SECRET-PATIENT-2"' in path.read_bytes()]
