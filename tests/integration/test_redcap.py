@@ -7,7 +7,19 @@ from datetime import timedelta
 import canonical
 import pytest
 from api_server import landed
-from redcap_server import CLOCK, METADATA, TOKEN, VARIABLE, Redcap, columns, describe, dictionary_csv, explained, people
+from redcap_server import (
+    CLOCK,
+    METADATA,
+    SYSTEM,
+    TOKEN,
+    VARIABLE,
+    Redcap,
+    columns,
+    describe,
+    dictionary_csv,
+    explained,
+    people,
+)
 
 from flows import pipeline
 from flows.settings import open_workspace
@@ -107,6 +119,20 @@ def test_a_report_is_pulled_with_the_fields_that_it_has(workspace, now):
     source = sources(workspace.root / "sources")["study"]
     first = explained(workspace, path, source)[0]
     assert (first["sex__label"], first["enrolled"], first["height"]) == ("Female", "2024-03-02", None)
+
+
+def test_some_fields_may_be_chosen_and_ids_are_asked_for_all_the_same(workspace):
+    chosen = {"fields[0]": "study_id", "fields[1]": "sex", "filterLogic": "[has_ms] = 1"}
+    with Redcap(people(2)) as redcap:
+        redcap.source(workspace, paths=[{"parameters": chosen}])
+        found = pull(workspace)
+        assert (found.exit_code, found.record_count) == (0, 12), found.message
+        assert {asked.form["filterLogic"] for asked in redcap.asked if asked.content in ("ids", "record")} == {
+            "[has_ms] = 1"
+        }
+        assert "fields[1]" not in redcap.of("ids")[0].form
+    (path,) = landed(workspace, "study")
+    assert set(json.loads(path.read_text())[0]) == {*SYSTEM, "study_id", "sex"}
 
 
 @pytest.mark.parametrize("status", [307, 308])
