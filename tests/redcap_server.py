@@ -232,9 +232,13 @@ class Redcap:
             kept = [found for found in self.records if not found["redcap_repeat_instrument"]]
             return Reply(body=json.dumps([{name: found[name] for name in names} for found in kept]).encode())
         if asked.content == "ids":
-            return Reply(body=json.dumps([{"study_id": found["study_id"]} for found in self.records]).encode())
+            fields = [value for name, value in form.items() if name.startswith("fields[")]
+            kept = [{name: found[name] for name in (*SYSTEM[:3], *fields) if name in found} for found in self.records]
+            return Reply(body=json.dumps(kept).encode())
         wanted = {value for name, value in form.items() if re.fullmatch(r"records\[\d+\]", name)}
         found = [dict(found) for found in self.records if found["study_id"] in wanted]
+        if chosen := [value for name, value in form.items() if name.startswith("fields[")]:
+            found = [{name: record[name] for name in (*SYSTEM, *chosen)} for record in found]
         if form.get("exportDataAccessGroups") != "true":
             for record in found:
                 del record["redcap_data_access_group"]

@@ -14,9 +14,13 @@ from flows.exports.bodies import MOST_DOCUMENT_BYTES, mark_of, parsed_document
 from flows.exports.client import Answer, Client, Request
 from flows.exports.export import Fetched, Place, ShiftedError
 from schemas.apis import RedcapApi, RedcapList
-from schemas.redcap import Dictionary, DictionaryError, dictionary_of
+from schemas.redcap import EVENT, INSTANCE, INSTRUMENT, Dictionary, DictionaryError, dictionary_of
 from schemas.sources import Source
 
+# By a record's id: event, instrument and number of each of its repeats.
+_Repeats = dict[str, set[tuple[str, ...]]]
+# Parameters that say which columns come.
+_CHOOSING = ("fields", "forms")
 _JSON = {"format": "json", "returnFormat": "json"}
 _PLAIN = {**_JSON, "type": "flat", "rawOrLabel": "raw", "rawOrLabelHeaders": "raw", "exportCheckboxLabel": "false"}
 
@@ -33,35 +37,36 @@ class RedcapExport:
         self._api, self._wanted, self._client = api, wanted, client
         self._source_name, self._dictionary = source.name, source.explained
         self._is_told_when = source.exported_at.response
-        self._ids: list[str] | None = None
+        # The repeats of each record, by its id.
+        self._repeats: _Repeats | None = None
         listed = [api.address, wanted.model_dump(mode="json"), api.has_groups, api.has_surveys]
         self.list_mark = _digest([*listed, repr(self._dictionary)])
         self.place_mark = _digest([self.list_mark, api.batch_records])
 
     def first(self) -> Place:
-        self._ids = None
+        self._repeats = None
         return {"start": 0}
 
     def fetch(self, place: Place, since: datetime | None, into: Path) -> Fetched:  # noqa: ARG002  asked as a whole
         """The next batch of records. Raises HeldError if the answer lacks any of them, ShiftedError if the project has changed meanwhile."""
         aside = into.with_name(f"{into.name}.aside.tmp")
         try:
-            if self._ids is None:
+            if self._repeats is None:
                 self._check_dictionary(aside)
             if self._wanted.report is not None:
-                self._ids = []
                 return self._fetched(self._report(into), None)
-            ids = self._known_ids(place, aside)
+            repeats = self._known(place, aside)
+            ids = sorted(repeats)
             start = place["start"]
             batch = ids[start : start + self._api.batch_records]
             if not batch:
                 return Fetched(0, None)
             rows, answer = self._batch(batch, into)
-            self._check_complete(batch, rows, aside)
+            self._check_complete({record_id: repeats[record_id] for record_id in batch}, rows, aside)
             end = start + len(batch)
             if end < len(ids):
                 return self._fetched((rows, answer), {"start": end, "of": _digest(ids)})
-            if self._asked_ids(aside) != ids:
+            if sorted(self._asked_repeats(aside)) != ids:
                 # New ones were given, or some taken away, while the others were read.
                 raise ShiftedError
             return self._fetched((rows, answer), None)
@@ -71,19 +76,36 @@ class RedcapExport:
     def total(self, since: datetime | None, stated: int | None, into: Path) -> int | None:  # noqa: ARG002  ids say more
         return None
 
-    def _known_ids(self, place: Place, aside: Path) -> list[str]:
-        if self._ids is None:
-            ids = self._asked_ids(aside)
-            if "of" in place and place["of"] != _digest(ids):
+    def _known(self, place: Place, aside: Path) -> _Repeats:
+        if self._repeats is None:
+            found = self._asked_repeats(aside)
+            if "of" in place and place["of"] != _digest(sorted(found)):
                 raise ShiftedError
-            self._ids = ids
-        return self._ids
+            self._repeats = found
+        return self._repeats
 
-    def _asked_ids(self, aside: Path) -> list[str]:
-        name = self._dictionary.record_id
-        form = {"content": "record", **_PLAIN, "fields[0]": name, **self._wanted.parameters}
+    def _asked_repeats(self, aside: Path) -> _Repeats:
+        """What the server says there is: every record's id, and its repeats as the status of their forms names them."""
+        names = [self._dictionary.record_id]
+        if not self._is_chosen:
+            names += [f"{form}_complete" for form in self._dictionary.forms]
+        fields = {f"fields[{number}]": name for number, name in enumerate(names)}
+        others = {name: value for name, value in self._wanted.parameters.items() if not name.startswith(_CHOOSING)}
+        form = {"content": "record", **_PLAIN, **fields, **others}
         rows, _ = self._asked("the ids of the records", form, aside)
-        return sorted(set(self._ids_of(rows)))
+        return self._repeats_of(rows)
+
+    @property
+    def _is_chosen(self) -> bool:
+        """Whether the YAML itself chooses fields or forms."""
+        return any(name.startswith(_CHOOSING) for name in self._wanted.parameters)
+
+    def _repeats_of(self, rows: list[dict[str, Any]]) -> _Repeats:
+        found: _Repeats = {}
+        for record_id, row in zip(self._ids_of(rows), rows, strict=True):
+            where = tuple(str(row.get(name) or "") for name in (EVENT, INSTRUMENT, INSTANCE))
+            found.setdefault(record_id, set()).update({where} if where[-1] else ())
+        return found
 
     def _ids_of(self, rows: list[dict[str, Any]]) -> Iterator[str]:
         for row in rows:
@@ -110,26 +132,27 @@ class RedcapExport:
             **self._wanted.parameters,
         }
 
-    def _check_complete(self, batch: list[str], rows: list[dict[str, Any]], aside: Path) -> None:
-        found = set(self._ids_of(rows))
-        if missing := [record_id for record_id in batch if record_id not in found]:
-            if not set(missing) <= set(self._asked_ids(aside)):
+    def _check_complete(self, expected: _Repeats, rows: list[dict[str, Any]], aside: Path) -> None:
+        found = self._repeats_of(rows)
+        if missing := [name for name, repeats in expected.items() if name not in found or repeats - found[name]]:
+            again = self._asked_repeats(aside)
+            if any(again.get(name) != expected[name] for name in missing):
                 raise ShiftedError
             raise HeldError(
-                f"{self._wanted.what}: {len(missing):,} of {len(batch):,} records that {self._client.server} says there are do not come when they are asked for, "
-                "and it names no error. Nothing of the answer is taken, what has landed stays: ask for fewer at a time (`batch_records` in the "
-                "source's YAML), or have the project looked at."
+                f"{self._wanted.what}: {len(missing):,} of {len(expected):,} records that {self._client.server} says there are do not come, or not with all their "
+                "repeats, when they are asked for, and it names no error. Nothing of the answer is taken, what has landed stays: ask for fewer at "
+                "a time (`batch_records` in the source's YAML), or have the project looked at."
             )
-        if set(found) - set(batch):
+        if found.keys() - expected.keys():
             raise UnreadableError(
                 f"{self._wanted.what}: {self._client.server} gives records that were not asked for. Nothing of the answer is taken: is something "
                 "between that keeps answers of others?"
             )
         lacking = [name for name in self._dictionary.field_columns if any(name not in row for row in rows)]
-        if lacking and "fields[0]" not in self._wanted.parameters and "forms[0]" not in self._wanted.parameters:
+        if lacking and not self._is_chosen:
             raise UnreadableError(
                 f"{self._wanted.what}: {len(lacking):,} fields of the dictionary do not come: {_some(lacking)}. Give the token's user the right to export "
-                "them, or ask for certain `fields[0]` or `forms[0]` under `parameters`, or pull a report."
+                "them, or choose some under `parameters` (fields[0], forms[0], …), or pull a report."
             )
 
     def _check_dictionary(self, aside: Path) -> None:

@@ -122,6 +122,32 @@ def test_records_that_are_left_out_without_an_error_are_an_error(workspace, pull
     assert records_of(workspace) == every(RECORDS)
 
 
+def test_a_repeat_that_is_left_out_without_an_error_is_an_error(workspace, pull):
+    def fault(redcap, asked, reply):
+        if asked.content == "record":
+            kept = [row for row in json.loads(reply.body) if row["redcap_repeat_instance"] != "2"]
+            reply.body = json.dumps(kept).encode()
+
+    with Redcap(RECORDS, fault) as redcap:
+        redcap.source(workspace)
+        found = pull()
+        assert found.exit_code == 11
+        assert "3 of 3 records" in found.message
+        assert landed(workspace, "study") == []
+
+
+def test_a_server_that_names_no_more_than_ids_is_held_to_them(workspace, pull):
+    def fault(redcap, asked, reply):
+        if asked.content == "ids":
+            ids = {row["study_id"] for row in redcap.records}
+            reply.body = json.dumps([{"study_id": name} for name in ids]).encode()
+
+    with Redcap(RECORDS, fault) as redcap:
+        redcap.source(workspace)
+        assert pull().exit_code == 0
+    assert records_of(workspace) == every(RECORDS)
+
+
 def test_an_answer_without_any_record_is_an_error(workspace, pull):
     with Redcap(RECORDS, on("record", 2, body(b"[]"))) as redcap:
         redcap.source(workspace)

@@ -7,7 +7,19 @@ from datetime import timedelta
 import canonical
 import pytest
 from api_server import landed
-from redcap_server import CLOCK, METADATA, TOKEN, VARIABLE, Redcap, columns, describe, dictionary_csv, explained, people
+from redcap_server import (
+    CLOCK,
+    METADATA,
+    SYSTEM,
+    TOKEN,
+    VARIABLE,
+    Redcap,
+    columns,
+    describe,
+    dictionary_csv,
+    explained,
+    people,
+)
 
 from flows import pipeline
 from flows.settings import open_workspace
@@ -107,6 +119,20 @@ def test_a_report_is_pulled_with_the_fields_that_it_has(workspace, now):
     source = sources(workspace.root / "sources")["study"]
     first = explained(workspace, path, source)[0]
     assert (first["sex__label"], first["enrolled"], first["height"]) == ("Female", "2024-03-02", None)
+
+
+def test_some_fields_may_be_chosen_and_ids_are_asked_for_all_the_same(workspace):
+    chosen = {"fields[0]": "study_id", "fields[1]": "sex", "filterLogic": "[has_ms] = 1"}
+    with Redcap(people(2)) as redcap:
+        redcap.source(workspace, paths=[{"parameters": chosen}])
+        found = pull(workspace)
+        assert (found.exit_code, found.record_count) == (0, 12), found.message
+        assert {asked.form["filterLogic"] for asked in redcap.asked if asked.content in ("ids", "record")} == {
+            "[has_ms] = 1"
+        }
+        assert "fields[1]" not in redcap.of("ids")[0].form
+    (path,) = landed(workspace, "study")
+    assert set(json.loads(path.read_text())[0]) == {*SYSTEM, "study_id", "sex"}
 
 
 @pytest.mark.parametrize("status", [307, 308])
@@ -238,3 +264,17 @@ def test_a_value_is_seen_as_its_field_is_described(workspace, column, delivered,
     path = canonical.write_csv(workspace.root / "records.csv", [{"record_id": "a/b", column: delivered}])
     (found,) = explained(workspace, path, source)
     assert {name: found[name] for name in seen} == seen
+
+
+def test_a_person_who_is_forgotten_leaves_every_batch_and_comes_back_by_none(workspace, now):
+    with Redcap(people(4)) as redcap:
+        redcap.source(workspace)
+        pull(workspace)
+        pipeline.ingest(workspace, now=now)
+        assert pipeline.forget(workspace, "SECRET-PATIENT-2", "study", now=now).is_proved
+        redcap.clock += timedelta(days=1)
+        pull(workspace)
+        assert pipeline.ingest(workspace, now=now).exit_code == 0
+    assert canonical.query(workspace, "SELECT count(DISTINCT patient_id) FROM history.symptom_report") == [(3,)]
+    kept = workspace.root / "archive" / "study"
+    assert not [path for path in kept.iterdir() if b'"SECRET-PATIENT-2"' in path.read_bytes()]
