@@ -22,6 +22,8 @@ check: $(STAMP)  ## format, lint and types
 bench: $(STAMP)  ## speed and memory, as ratios against a floor in the same run
 	$(BIN)/python tests/benchmarks/ingest.py
 	$(BIN)/python tests/benchmarks/report.py
+	$(BIN)/python tests/benchmarks/pull.py
+	$(BIN)/python tests/benchmarks/fhir.py
 	$(BIN)/python tests/benchmarks/operation.py
 
 faults: $(STAMP)  ## the long mode of the fault tests: several hundred kills, hostile files; an hour

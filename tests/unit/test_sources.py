@@ -1,6 +1,7 @@
 """A source's YAML: what it may say, and how a mistake in it is named."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -162,3 +163,19 @@ def test_files_of_one_source_may_differ_in_format(workspace):
     )
     with pytest.raises(SourceError, match="says `records` beside a `format` only"):
         sources(folder)
+
+
+DICTIONARY = (
+    "field_name,form_name,field_type,select_choices_or_calculations,text_validation_type_or_show_slider_number\n"
+    "record_id,visit,text,,\n"
+)
+
+
+def test_the_examples_of_the_handbook_can_be_read(tmp_path):
+    text = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    examples = dict(re.findall(r"```yaml\nname: (\w+)(.*?)```", text, re.DOTALL))
+    for name, rest in examples.items():
+        write(tmp_path / f"{name}.yaml", f"name: {name}{rest}")
+        write(tmp_path / name / "dictionary.csv", DICTIONARY)
+    found = sources(tmp_path)
+    assert {found[name].api.kind for name in examples} == {"fhir_bulk", "redcap"}
