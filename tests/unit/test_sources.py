@@ -47,6 +47,8 @@ def own(workspace):
         (LEAST + "encoding: utf-9\n", "unknown encoding 'utf-9'"),
         (LEAST + "time_zone: Mars/Olympus\n", "unknown encoding 'utf-8' or time zone 'Mars/Olympus'"),
         (LEAST + "exported_at: {file_name: '([0-9]+)-([0-9]+)'}\n", "must have one group"),
+        (LEAST + "extends: nothing\n", "own.yaml: `extends` names no bundled source"),
+        (LEAST + "extends: ../canonical\n", "own.yaml: `extends` names no bundled source"),
         (LEAST + "tolerance: 2\n", "tolerance: Input should be less than or equal to 1"),
     ],
 )
