@@ -23,7 +23,7 @@ from canonical import write
 from flows.settings import Workspace
 from flows.stages import reading
 from flows.stages.prepare import open_records
-from flows.stages.redcap_rows import explained_statement
+from flows.stages.redcap_rows import explain
 from flows.warehouse import scratch
 from schemas.sources import Source, sources
 
@@ -262,7 +262,7 @@ def explained(workspace: Workspace, path: Path, source: Source) -> list[dict[str
     with scratch(workspace.settings, folder) as con:
         text = reading.utf8_copy(path, scanned, folder / "text")
         open_records(text, scanned, source, source.tables_of(path.name), path.name).parse(con, folder)
-        con.execute(explained_statement(source, source.explained))
+        explain(con, source, source.explained, folder / "explained.parquet")
         found = con.execute("SELECT * FROM record ORDER BY record_number")
         names = [name for name, *_ in found.description]
         return [dict(zip(names, values, strict=True)) for values in found.fetchall()]

@@ -25,7 +25,7 @@ from flows.stages import reading
 from flows.stages.csv_records import CsvRecords
 from flows.stages.forgotten import NOBODY, Forgotten, named_in, pseudonym, tombstone
 from flows.stages.json_records import MAX_DEPTH, JsonRecords
-from flows.stages.redcap_rows import explained_statement
+from flows.stages.redcap_rows import explain
 from flows.stages.rows import owner_statement, pseudonym_statement, rows_statement, vocabulary
 from flows.warehouse import scratch
 from schemas.contract import Contract, contract, required_names
@@ -271,7 +271,7 @@ class _Preparation:
         records = open_records(text, self.scanned, self.source, self.tables, self.file_name)
         parsed = records.parse(self.con, self.spool)
         if self.source.explained is not None:
-            self.con.execute(explained_statement(self.source, self.source.explained))
+            explain(self.con, self.source, self.source.explained, self.spool / "explained.parquet")
         exported_at = self._exported_at()
         self._set_variables(exported_at)
         if self.source.looks_up_codes:
@@ -283,7 +283,7 @@ class _Preparation:
         (quarantined,) = self._one("SELECT count(DISTINCT record_number) FROM fault WHERE action = 'refuse'")
         (warned,) = self._one("SELECT count(DISTINCT record_number) FROM warned")
         # Nothing reads the texts again: what is kept of them lies in the archive and in quarantine.
-        for copy in ("text", "raw.parquet"):
+        for copy in ("text", "raw.parquet", "explained.parquet"):
             (self.spool / copy).unlink(missing_ok=True)
         return Prepared(
             source_system=self.source.name,

@@ -5,7 +5,10 @@ Nothing is guessed: a value that the dictionary does not explain stays as it is,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import duckdb
 
 from schemas.quoting import literal, quoted
 from schemas.redcap import EVENT, FILLED, INSTANCE, INSTRUMENT, KEY, Dictionary, RedcapField
@@ -16,12 +19,25 @@ _YEAR_FIRST = {"dmy": r"\3-\2-\1", "mdy": r"\3-\1-\2"}
 _TICKED = {"1": "1", "0": "0", "TRUE": "1", "FALSE": "0", "CHECKED": "1", "UNCHECKED": "0"}
 
 
-def explained_statement(source: Source, dictionary: Dictionary) -> str:
-    """SQL that puts the explained records in the place of view `record`."""
+def explain(con: duckdb.DuckDBPyConnection, source: Source, dictionary: Dictionary, target: Path) -> None:
+    """Write the explained records to a file, and put them in the place of view `record`."""
+    columns = [name for name, *_ in con.execute("DESCRIBE record").fetchall() if name != "record_number"]
     names = {c.name: quoted(c.raw_name) for c in source.columns if c.name and not c.ignore}
-    read = [f"{value} AS {names[column]}" for column, value in _values(dictionary, names)]
-    made = [f"{value} AS {quoted(name)}" for name, value in _made(dictionary, names)]
-    return statement("prepare/redcap_record", read=",\n        ".join(read), made=",\n    ".join(made))
+    read = {names[column]: value for column, value in _values(dictionary, names)}
+    con.execute(
+        statement(
+            "prepare/redcap_record",
+            cleaned=_lines(f"cleaned({name}) AS {name}" if name in read else name for name in map(quoted, columns)),
+            read=_lines(f"{read.get(name, name)} AS {name}" for name in map(quoted, columns)),
+            made=_lines(f"{value} AS {quoted(name)}" for name, value in _made(dictionary, names)),
+            target=literal(str(target)),
+        )
+    )
+    target.chmod(0o600)
+
+
+def _lines(parts: Iterable[str]) -> str:
+    return ",\n        ".join(parts)
 
 
 def _values(dictionary: Dictionary, names: dict[str, str]) -> Iterator[tuple[str, str]]:
@@ -30,7 +46,7 @@ def _values(dictionary: Dictionary, names: dict[str, str]) -> Iterator[tuple[str
     for column in dictionary.columns:
         if column not in names:
             continue
-        text = f"cleaned({names[column]})"
+        text = names[column]
         if column in fields:
             yield column, _value(fields[column], text)
         elif column.endswith("_timestamp"):
