@@ -16,11 +16,14 @@ import numpy as np
 from published_files import PLACES, Figure, Place, Published
 from scipy.linalg import null_space
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+from scipy.sparse import csr_array, vstack
 from table_relations import SPECS, Cover, Sum, TableSpec
 
 K = 11
 # Longer than this nobody looks for what whole numbers add to linear programming; then its answer stands.
 WHOLE_NUMBER_SECONDS = 2.0
+# Of more unknowns than this elimination takes longer than a linear program for each.
+MOST_ELIMINATED = 2500
 Z = 1.959963984540054
 EPSILON = 1e-6
 HALF = 0.5 * 10.0**-PLACES + 1e-12
@@ -291,7 +294,7 @@ class System:
     """One component: matrix times unknowns lies between `low` and `high`. `settled` are the unknowns that the equations alone give."""
 
     column: dict[str, int]
-    matrix: np.ndarray
+    matrix: csr_array
     low: np.ndarray
     high: np.ndarray
     limits: list[tuple[float, float]]
@@ -300,17 +303,19 @@ class System:
     @classmethod
     def of(cls, names: list[str], rows: list[Row], limits: dict[str, tuple[float, float]]) -> System:
         column = {name: place for place, name in enumerate(names)}
-        matrix = np.zeros((len(rows), len(names)))
-        for number, (coefficients, _, _) in enumerate(rows):
-            for name, c in coefficients.items():
-                matrix[number, column[name]] = c
+        entries = [
+            (n, column[name], c) for n, (coefficients, _, _) in enumerate(rows) for name, c in coefficients.items()
+        ]
+        at, of, values = (np.array(part) for part in zip(*entries, strict=True))
+        matrix = csr_array((values, (at, of)), shape=(len(rows), len(names)))
         low, high = np.array([row[1] for row in rows]), np.array([row[2] for row in rows])
         equal = np.isclose(low, high)
         settled: dict[int, float] = {}
-        if equal.any():
+        if equal.any() and len(names) <= MOST_ELIMINATED:
             # An unknown whose line in the null space of the equations is zero has one value only.
-            free = null_space(matrix[equal])
-            solution, *_ = np.linalg.lstsq(matrix[equal], low[equal], rcond=None)
+            equations = matrix[equal].toarray()
+            free = null_space(equations)
+            solution, *_ = np.linalg.lstsq(equations, low[equal], rcond=None)
             fixed = np.abs(free).max(axis=1) < 1e-9 if free.size else np.ones(len(names), dtype=bool)
             settled = {int(place): float(round(solution[place])) for place in np.flatnonzero(fixed)}
         return cls(column, matrix, low, high, [limits[name] for name in names], settled)
@@ -319,7 +324,7 @@ class System:
         """Least and greatest by linear programming; None if nothing fits."""
         equal = np.isclose(self.low, self.high)
         upper, lower = ~equal & np.isfinite(self.high), ~equal & np.isfinite(self.low)
-        sides = np.vstack([self.matrix[upper], -self.matrix[lower]])
+        sides = vstack([self.matrix[upper], -self.matrix[lower]])
         ends = np.concatenate([self.high[upper], -self.low[lower]])
         found = []
         for sign in (1.0, -1.0):
@@ -327,8 +332,8 @@ class System:
             goal[target] = sign
             done = linprog(
                 goal,
-                A_ub=sides if len(sides) else None,
-                b_ub=ends if len(sides) else None,
+                A_ub=sides if sides.shape[0] else None,
+                b_ub=ends if sides.shape[0] else None,
                 A_eq=self.matrix[equal] if equal.any() else None,
                 b_eq=self.low[equal] if equal.any() else None,
                 bounds=limits,
