@@ -378,7 +378,11 @@ class BulkApi(_Part):
 
 
 class RedcapList(_Part):
-    """All records of a project, or those of one of its reports."""
+    """All records of a project, or those of one of its reports.
+
+    A report has some fields only: as a version of the same records it would blank the others, so give it a source of its own.
+    REDCap says nothing by which rows that a report lacks could be noticed.
+    """
 
     file: str = Field(
         default="records", pattern=r"^[a-z0-9][a-z0-9_-]*$", description="How the names of its files begin"

@@ -22,18 +22,20 @@ _TICKED = {"1": "1", "0": "0", "TRUE": "1", "FALSE": "0", "CHECKED": "1", "UNCHE
 def explain(con: duckdb.DuckDBPyConnection, source: Source, dictionary: Dictionary, target: Path) -> None:
     """Write the explained records to a file, and put them in the place of view `record`."""
     columns = [name for name, *_ in con.execute("DESCRIBE record").fetchall() if name != "record_number"]
+    con.execute(_explained_statement(source, dictionary, [quoted(name) for name in columns], target))
+    target.chmod(0o600)
+
+
+def _explained_statement(source: Source, dictionary: Dictionary, columns: list[str], target: Path) -> str:
     names = {c.name: quoted(c.raw_name) for c in source.columns if c.name and not c.ignore}
     read = {names[column]: value for column, value in _values(dictionary, names)}
-    con.execute(
-        statement(
-            "prepare/redcap_record",
-            cleaned=_lines(f"cleaned({name}) AS {name}" if name in read else name for name in map(quoted, columns)),
-            read=_lines(f"{read.get(name, name)} AS {name}" for name in map(quoted, columns)),
-            made=_lines(f"{value} AS {quoted(name)}" for name, value in _made(dictionary, names)),
-            target=literal(str(target)),
-        )
+    return statement(
+        "prepare/redcap_record",
+        cleaned=_lines(f"cleaned({name}) AS {name}" if name in read else name for name in columns),
+        read=_lines(f"{read.get(name, name)} AS {name}" for name in columns),
+        made=_lines(f"{value} AS {quoted(name)}" for name, value in _made(dictionary, names)),
+        target=literal(str(target)),
     )
-    target.chmod(0o600)
 
 
 def _lines(parts: Iterable[str]) -> str:
