@@ -6,7 +6,9 @@ from datetime import UTC, date, datetime
 import duckdb
 import yaml
 
-from flows.stages.release import Cell, Release, Statistic, decide, publishable
+from flows.stages.cells import Cell, Statistic, decide
+from flows.stages.frame import publishable
+from flows.stages.release import Release
 from schemas.topics import Topic, topics
 from sql import statement, statements
 

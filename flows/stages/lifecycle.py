@@ -12,7 +12,8 @@ import duckdb
 
 from flows.errors import HeldError, NotFoundError, UsageError
 from flows.stages.differences import figure_differences
-from flows.stages.release import Release, SourceNote, frame_schema, last_approved
+from flows.stages.frame import frame_schema
+from flows.stages.release import Release, SourceNote, last_approved
 from flows.warehouse import transaction
 from sql import statement
 

@@ -13,8 +13,9 @@ import duckdb
 
 from flows.stages import build
 from flows.stages.fingerprints import fingerprints
+from flows.stages.frame import SUPPRESSED
 from flows.stages.lifecycle import stored
-from flows.stages.release import SUPPRESSED, Release, SourceNote, compute
+from flows.stages.release import Release, SourceNote, compute
 from sql import statement
 
 _FIGURES = ("n_patients", "denominator", "value", "low", "high")

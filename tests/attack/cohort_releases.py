@@ -11,8 +11,9 @@ from cohort_warehouse import ALL_TABLES, warehouse_of
 from flows.cohort.model import COHORT_ENDS_ON
 from flows.pages.report import write_report
 from flows.stages.build import build
+from flows.stages.cells import Cell, read_cells
 from flows.stages.lifecycle import approve, stored
-from flows.stages.release import Cell, draft, read_cells
+from flows.stages.release import draft
 
 AS_OF_AT = datetime.combine(COHORT_ENDS_ON.item(), time.max, UTC)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from published_files import Place
 from table_relations import Relation, Sum, TableSpec
 
-from flows.stages.release import Cell
+from flows.stages.cells import Cell
 
 Patients = tuple[int, int]  # count and fingerprint
 

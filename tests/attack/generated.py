@@ -14,8 +14,9 @@ import duckdb
 
 from flows.pages.report import write_report
 from flows.stages.build import build
+from flows.stages.cells import read_cells
 from flows.stages.lifecycle import approve, stored
-from flows.stages.release import Release, draft, read_cells
+from flows.stages.release import Release, draft
 from flows.warehouse import create_schema, insert_rows
 from schemas.contract import contract
 from schemas.quoting import quoted

@@ -14,9 +14,12 @@ from table_relations import Sum, TableSpec
 
 from flows.pages.data import to_json
 from flows.pages.report import to_csv, write_report
+from flows.stages import cells as cells_stage
 from flows.stages import release as release_stage
 from flows.stages.build import build
-from flows.stages.release import Cell, ShownCell, Statistic, decide, frame_schema, held_back, publishable
+from flows.stages.cells import Cell, Statistic, decide
+from flows.stages.frame import frame_schema, publishable
+from flows.stages.release import ShownCell, held_back
 from flows.stages.suppression import _Network
 from sql import statement
 
@@ -96,21 +99,21 @@ def test_a_zero_taken_as_a_partner(warehouse, tmp_path, monkeypatch):
 
 def test_58_of_60_shown(warehouse, tmp_path, monkeypatch):
     """No remainders: a share of nearly all gives away the few that are left."""
-    honest = release_stage.relations_of
+    honest = cells_stage.relations_of
 
     def without_remainders(cells):
         found = honest(cells)
         kept = [r for r in found.relations if not any(" but not " in child for child in r.children)]
         return replace(found, relations=kept)
 
-    monkeypatch.setattr(release_stage, "relations_of", without_remainders)
+    monkeypatch.setattr(cells_stage, "relations_of", without_remainders)
     leaks = learnt(write_data(drafted(warehouse), tmp_path), warehouse)
     assert any(" but not " in leak.what and leak.low == leak.high for leak in leaks)
 
 
 def test_a_percentage_beside_a_hidden_count(warehouse, tmp_path):
     made, counts = drafted(warehouse), warehouse.truth().counts
-    wholes = {c.cell_key: c.denominator_key for c in release_stage.read_cells(warehouse.con)}
+    wholes = {c.cell_key: c.denominator_key for c in cells_stage.read_cells(warehouse.con)}
 
     def show_share(row):
         if row["statistic"] != "share" or row["state"] == "shown":
@@ -209,7 +212,7 @@ def test_the_same_patients_in_two_tables(con, monkeypatch):
     cells = [cell("n", 60, patient_set=0b110), cell("x", 58, "n", patient_set=0b010), cell("y", 58, patient_set=0b010)]
     spec = {"t": TableSpec(whole_is({"x": "n"}), sums(Sum(at("y"), (at("x"),))))}
     assert attack_files(published(con, cells)[0], truth_of(cells), spec).leaks == []
-    monkeypatch.setattr(release_stage, "_names", lambda counts, *_: {key: key for key in counts})
+    monkeypatch.setattr(cells_stage, "_names", lambda counts, *_: {key: key for key in counts})
     assert attack_files(published(con, cells)[0], truth_of(cells), spec).leaks
 
 

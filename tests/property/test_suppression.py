@@ -13,7 +13,7 @@ from scipy.optimize import linprog
 
 from flows.errors import HeldError, PipelineError
 from flows.stages import suppression
-from flows.stages.release import Cell, decide
+from flows.stages.cells import Cell, decide
 from flows.stages.suppression import Relation, Table, suppress
 
 MINIMUM = 11

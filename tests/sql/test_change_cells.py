@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from conftest import Warehouse, new_warehouse
 
-from flows.stages.release import decide, label, publishable, read_cells, relations_of
+from flows.stages.cells import decide, read_cells, relations_of
+from flows.stages.frame import label, publishable
 from schemas.topics import topics, words
 
 AT = datetime(2025, 6, 30, 12, tzinfo=UTC)

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from flows.stages import build as build_stage
+from flows.stages.cells import decide, read_cells
 from flows.stages.estimators import ESTIMATED
-from flows.stages.release import decide, publishable, read_cells
+from flows.stages.frame import publishable
 from schemas.topics import topics
 from sql import statement, statements
 

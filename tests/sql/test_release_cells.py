@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from flows.stages.release import read_cells, relations_of
+from flows.stages.cells import read_cells, relations_of
 
 DAY = date(2025, 5, 1)
 DECIDED = datetime(2025, 1, 1, tzinfo=UTC)

@@ -10,7 +10,8 @@ import pytest
 from conftest import AS_OF_AT, Warehouse, new_warehouse
 from test_symptom_marts_against_oracle import World
 
-from flows.stages.release import decide, label, publishable, read_cells, relations_of
+from flows.stages.cells import decide, read_cells, relations_of
+from flows.stages.frame import label, publishable
 from schemas.topics import topics
 
 AS_OF_ON = AS_OF_AT.date()

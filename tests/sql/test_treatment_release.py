@@ -10,7 +10,8 @@ from fnmatch import fnmatch
 import pytest
 from scipy import stats
 
-from flows.stages.release import decide, publishable, read_cells, relations_of
+from flows.stages.cells import decide, read_cells, relations_of
+from flows.stages.frame import publishable
 from schemas.topics import topics, words
 from sql import statement
 

@@ -8,7 +8,8 @@ import duckdb
 import pytest
 
 from flows.errors import PipelineError
-from flows.stages.release import Cell, Statistic, decide, frame_schema, label, publishable, relations_of, remainder_key
+from flows.stages.cells import Cell, Statistic, decide, relations_of, remainder_key
+from flows.stages.frame import frame_schema, label, publishable
 from flows.stages.suppression import Relation
 from sql import statement
 

@@ -40,7 +40,8 @@ from flows.pages.words import table_cell
 from flows.pipeline import ingest
 from flows.settings import create_workspace
 from flows.stages.build import build
-from flows.stages.release import SourceNote, draft, publishable
+from flows.stages.frame import publishable
+from flows.stages.release import SourceNote, draft
 from flows.warehouse import create_schema, warehouse, writing
 from schemas.contract import contracts
 from schemas.topics import Topic, TopicTable, topics
