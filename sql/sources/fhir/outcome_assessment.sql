@@ -93,17 +93,9 @@ SELECT
     fhir_json(meta) ->> 'lastUpdated' AS source_updated_at,
     NOT fhir_counts(type, status, intent, do_not_perform, verification) AS is_deleted,
     instruments[1] AS instrument_code,
-    fhir_day(coalesce(
-        effective_at, fhir_json(effective_period) ->> 'end', fhir_json(effective_period) ->> 'start', effective_instant
-    )) AS assessed_on,
+    fhir_effective_day(effective_at, effective_period, effective_instant) AS assessed_on,
     coalesce(fhir_json(value_quantity) ->> 'value', value_integer) AS source_score
 FROM observation
 WHERE is_error OR len(instruments) = 1
 UNION ALL BY NAME
-SELECT
-    record_number,
-    kind || '/' || unnest(fhir_deleted(type, kind, entry)) AS source_record_id,
-    coalesce(fhir_json(meta) ->> 'lastUpdated', timestamp, getvariable('exported_at')::VARCHAR) AS source_updated_at,
-    TRUE AS is_deleted
-FROM raw
-CROSS JOIN (VALUES ('Observation'), ('QuestionnaireResponse')) AS resource(kind)
+FROM fhir_deletions('raw', ['Observation', 'QuestionnaireResponse'])

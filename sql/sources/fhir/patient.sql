@@ -1,7 +1,8 @@
 -- People, and what conditions say of them: two records of one patient, which `core` puts together.
 -- Grain: record_number, resource.  Inputs: raw
--- The course follows from codes of SNOMED CT and ICD-10-CM that state one. Of a diagnosis the year of its record counts, of the
--- disease that of its onset. `entered-in-error`, and a diagnosis that is not confirmed, end the record.
+-- The course follows from codes of SNOMED CT and ICD-10-CM that state one, the year of onset from the clinician's words. When a
+-- Condition was recorded is not when it was diagnosed: that year is not stated. `entered-in-error`, and a diagnosis that is not
+-- confirmed, end the record.
 WITH condition AS (
     SELECT
         *,
@@ -43,14 +44,8 @@ SELECT
         WHEN list_has_any(codes, ['426373005', 'G35.A']) THEN 'rrms'
     END AS ms_course,
     left(coalesce(onset_at, fhir_json(onset_period) ->> 'start'), 4) AS symptom_onset_year,
-    left(recorded_at, 4) AS diagnosis_year,
+    NULL AS diagnosis_year,
     'clinician' AS diagnosis_source
 FROM condition
 UNION ALL BY NAME
-SELECT
-    record_number,
-    kind || '/' || unnest(fhir_deleted(type, kind, entry)) AS source_record_id,
-    coalesce(fhir_json(meta) ->> 'lastUpdated', timestamp, getvariable('exported_at')::VARCHAR) AS source_updated_at,
-    TRUE AS is_deleted
-FROM raw
-CROSS JOIN (VALUES ('Patient'), ('Condition')) AS resource(kind)
+FROM fhir_deletions('raw', ['Patient', 'Condition'])

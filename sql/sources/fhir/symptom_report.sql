@@ -15,17 +15,10 @@ SELECT
     fhir_patient(subject) AS source_patient_id,
     fhir_json(meta) ->> 'lastUpdated' AS source_updated_at,
     NOT fhir_counts(type, status, intent, do_not_perform, verification) AS is_deleted,
-    fhir_day(coalesce(
-        effective_at, fhir_json(effective_period) ->> 'end', fhir_json(effective_period) ->> 'start', effective_instant
-    )) AS reported_on,
+    fhir_effective_day(effective_at, effective_period, effective_instant) AS reported_on,
     symptoms[1] AS symptom_code,
     fhir_severity(value_concept, value_text) AS severity
 FROM observation
 WHERE is_error OR (len(symptoms) = 1 AND len(instruments) = 0)
 UNION ALL BY NAME
-SELECT
-    record_number,
-    'Observation/' || unnest(fhir_deleted(type, 'Observation', entry)) AS source_record_id,
-    coalesce(fhir_json(meta) ->> 'lastUpdated', timestamp, getvariable('exported_at')::VARCHAR) AS source_updated_at,
-    TRUE AS is_deleted
-FROM raw
+FROM fhir_deletions('raw', ['Observation'])

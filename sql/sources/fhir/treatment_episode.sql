@@ -67,10 +67,4 @@ SELECT
     CASE WHEN type = 'MedicationRequest' THEN 'clinician' END AS prescribed_by
 FROM regular
 UNION ALL BY NAME
-SELECT
-    record_number,
-    kind || '/' || unnest(fhir_deleted(type, kind, entry)) AS source_record_id,
-    coalesce(fhir_json(meta) ->> 'lastUpdated', timestamp, getvariable('exported_at')::VARCHAR) AS source_updated_at,
-    TRUE AS is_deleted
-FROM raw
-CROSS JOIN (VALUES ('MedicationStatement'), ('MedicationRequest')) AS resource(kind)
+FROM fhir_deletions('raw', ['MedicationStatement', 'MedicationRequest'])
