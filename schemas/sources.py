@@ -347,7 +347,11 @@ def _with_dictionary(said: dict[str, Any], folder: Path | None) -> dict[str, Any
 def _read(text: str, where: str, folder: Path | None) -> Source:
     try:
         said = yaml.safe_load(text) or {}
-        base = _bundled(said["extends"], where) if isinstance(said, dict) and "extends" in said else {}
+        if not isinstance(said, dict):
+            raise SourceError(
+                f"{where}: says no `name: value` pairs. It begins with `name:`, `description:` and `files:`"
+            )
+        base = _bundled(said["extends"], where) if "extends" in said else {}
         return Source.model_validate(_with_dictionary({**base, **said, "folder": folder}, folder))
     except DictionaryError as error:
         raise SourceError(f"{where}: the file that `dictionary` names {error}") from error

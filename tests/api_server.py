@@ -85,35 +85,23 @@ class Reply:
 Fault = Callable[["Api", Asked, Reply], None]
 
 
-class Api:
-    """`fault` is told of each answer to a page before it is sent; `cap` is the most records that a page ever has."""
+class Loopback:
+    """A server on this machine for as long as a block lasts; whatever it says, it says at the time of its `clock`."""
 
-    def __init__(self, records: list[dict[str, Any]], style: str = "next_link", fault: Fault | None = None) -> None:
-        self.records, self.style, self.fault = records, style, fault
-        self.is_ndjson, self.cap, self.clock, self.token = False, 1_000_000, CLOCK, TOKEN
-        self.token_seconds: int | None = None
-        self.asked: list[Asked] = []
-        self.forms: list[dict[str, str]] = []
-        self.token_count = 0
-        self.lock = threading.Lock()
-        api = self
+    clock: datetime
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+    def listen(self, answers: type[http.server.BaseHTTPRequestHandler]) -> None:
+        """Begin to serve, at `url`. The handler says what is answered."""
+        loopback = self
+
+        class Handler(answers):
             protocol_version = "HTTP/1.1"
-
-            def do_GET(self):
-                api.answer(self)
-
-            def do_POST(self):
-                form = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                api.forms.append(dict(parse_qsl(form.decode())))
-                api.give_token(self)
 
             def log_message(self, *_):
                 pass
 
             def date_time_string(self, timestamp=None):
-                return format_datetime(api.clock, usegmt=True)
+                return format_datetime(loopback.clock, usegmt=True)
 
         class Server(http.server.ThreadingHTTPServer):
             daemon_threads = True
@@ -131,6 +119,31 @@ class Api:
     def __exit__(self, *_):
         self.server.shutdown()
         self.server.server_close()
+
+
+class Api(Loopback):
+    """`fault` is told of each answer to a page before it is sent; `cap` is the most records that a page ever has."""
+
+    def __init__(self, records: list[dict[str, Any]], style: str = "next_link", fault: Fault | None = None) -> None:
+        self.records, self.style, self.fault = records, style, fault
+        self.is_ndjson, self.cap, self.clock, self.token = False, 1_000_000, CLOCK, TOKEN
+        self.token_seconds: int | None = None
+        self.asked: list[Asked] = []
+        self.forms: list[dict[str, str]] = []
+        self.token_count = 0
+        self.lock = threading.Lock()
+        api = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                api.answer(self)
+
+            def do_POST(self):
+                form = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                api.forms.append(dict(parse_qsl(form.decode())))
+                api.give_token(self)
+
+        self.listen(Handler)
 
     def pages(self) -> list[Asked]:
         return [asked for asked in self.asked if asked.path == "/v1/consents"]

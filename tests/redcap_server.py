@@ -11,13 +11,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import yaml
-from api_server import Reply, send
+from api_server import Loopback, Reply, send
 from canonical import write
 
 from flows.settings import Workspace
@@ -161,7 +160,7 @@ class Asked:
         return "ids" if is_ids else self.form.get("content", "")
 
 
-class Redcap:
+class Redcap(Loopback):
     """`fault` is told of each answer before it is sent."""
 
     def __init__(
@@ -173,8 +172,6 @@ class Redcap:
         redcap, lock = self, threading.Lock()
 
         class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
             def do_POST(self):
                 length = int(self.headers.get("Content-Length", 0))
                 form = dict(parse_qsl(self.rfile.read(length).decode(), keep_blank_values=True))
@@ -191,28 +188,7 @@ class Redcap:
                 redcap.asked.append(Asked(self.path, {}, dict(self.headers), 0))
                 send(self, Reply(body=b"<html>REDCap</html>", headers={"Content-Type": "text/html"}))
 
-            def log_message(self, *_):
-                pass
-
-            def date_time_string(self, timestamp=None):
-                return format_datetime(redcap.clock, usegmt=True)
-
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *_):
-                """A client that hangs up is what some tests are about."""
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
+        self.listen(Handler)
 
     def of(self, content: str) -> list[Asked]:
         return [asked for asked in self.asked if asked.content == content]

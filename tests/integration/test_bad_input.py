@@ -85,7 +85,8 @@ def test_refused_records_within_the_tolerance_end_with_0(workspace, tmp_path, no
 
 def test_an_unknown_source_is_named_with_those_there_are(workspace, tmp_path, now):
     with pytest.raises(
-        UsageError, match=r"unknown source 'patientslike'. There are: canonical, druglib, fhir, floodlight, platform, visible"
+        UsageError,
+        match=r"unknown source 'patientslike'. There are: canonical, druglib, fhir, floodlight, platform, visible",
     ) as error:
         ingest(workspace, [write(tmp_path / "consent.csv", GOOD)], "patientslike", now=now)
     assert error.value.exit_code == 2

@@ -35,6 +35,8 @@ def own(workspace):
     ("text", "message"),
     [
         ("name: [", "not YAML"),
+        ("- own\n", "no `name: value` pairs"),
+        ("own\n", "no `name: value` pairs"),
         ("name: own\n", "description: Field required"),
         (LEAST.replace("consent", "visit"), r"feeds unknown tables \['visit'\]"),
         (LEAST + "colour: red\n", "colour: Extra inputs are not permitted"),
