@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -34,13 +35,60 @@ def _configuration(settings: Settings) -> _Config:
 @contextlib.contextmanager
 def scratch(settings: Settings, folder: Path, time_zone: str = "UTC") -> Iterator[duckdb.DuckDBPyConnection]:
     """An in-memory connection with the project's macros, which spills into `folder`. It knows no warehouse and no lock."""
-    with _machine_faults(folder), duckdb.connect(":memory:", config=_configuration(settings)) as con:
-        con.execute(f"SET temp_directory = {literal(str(folder / 'spill'))}")
-        con.execute("SET preserve_insertion_order = true")
+    with _machine_faults(folder), _with_macros(settings, folder / "spill") as con:
         con.execute(f"SET TimeZone = {literal(time_zone)}")
-        for path in statements("macros"):
-            con.execute(statement(path))
         yield con
+
+
+@contextlib.contextmanager
+def small_scratch(settings: Settings, folder: Path, time_zone: str = "UTC") -> Iterator[duckdb.DuckDBPyConnection]:
+    """A `scratch` for work that takes less time than to make one: a thread makes it once and empties it each time.
+
+    It spills into a folder of this thread's in `folder`, which may be the same for all.
+    """
+    with _machine_faults(folder):
+        shelf = _shelf(settings, folder)
+        with shelf.cursor() as con:
+            # What is temporary goes with the cursor, whatever else is made with this database.
+            con.execute("ATTACH ':memory:' AS desk")
+            con.execute("SET search_path = 'desk,memory'")
+            con.execute(f"SET TimeZone = {literal(time_zone)}")
+            try:
+                yield con
+            except BaseException:
+                # Nobody knows in what state the work left it.
+                _own.shelf = None
+                shelf.close()
+                raise
+            con.execute("USE memory")
+            con.execute("DETACH desk")
+
+
+class _Own(threading.local):
+    """What a thread keeps: a connection with the macros, and what it was made for."""
+
+    shelf: duckdb.DuckDBPyConnection | None = None
+    made_for: tuple[Settings, Path] | None = None
+
+
+_own = _Own()
+
+
+def _shelf(settings: Settings, folder: Path) -> duckdb.DuckDBPyConnection:
+    """The connection of the calling thread; made anew where the settings or the folder are others than before."""
+    if _own.shelf is None or _own.made_for != (settings, folder):
+        _own.shelf = _with_macros(settings, folder / f".{os.getpid()}-{threading.get_ident()}-spill")
+        _own.made_for = (settings, folder)
+    return _own.shelf
+
+
+def _with_macros(settings: Settings, spill: Path) -> duckdb.DuckDBPyConnection:
+    con = duckdb.connect(":memory:", config=_configuration(settings))
+    con.execute(f"SET temp_directory = {literal(str(spill))}")
+    con.execute("SET preserve_insertion_order = true")
+    for path in statements("macros"):
+        con.execute(statement(path))
+    return con
 
 
 @contextlib.contextmanager

@@ -41,7 +41,9 @@ def judge(
 
     The audit looks at all files of the batch together, and file by file only to find the one at fault.
     """
-    judged = [c if c.prepared is None else _judged(con, c, c.prepared, source) for c in candidates]
+    kinds = {tuple(sorted(c.prepared.tables)) for c in candidates if c.prepared is not None}
+    usual = {tables: _usual_volume(con, source, tables) for tables in kinds}
+    judged = [c if c.prepared is None else _judged(c, c.prepared, source, usual) for c in candidates]
     ready = [c for c in judged if c.prepared is not None and c.verdict != "hold" and c.override is None]
     if not any(c.prepared and any(c.prepared.tables.values()) for c in ready):
         return judged
@@ -71,7 +73,9 @@ def _held(candidate: Candidate, findings: tuple[str, ...]) -> Candidate:
     return replace(candidate, verdict="hold", reasons=candidate.reasons + findings) if findings else candidate
 
 
-def _judged(con: duckdb.DuckDBPyConnection, candidate: Candidate, prepared: Prepared, source: Source) -> Candidate:
+def _judged(
+    candidate: Candidate, prepared: Prepared, source: Source, usual: dict[tuple[str, ...], float | None]
+) -> Candidate:
     holds = list(prepared.holds)
     allowed = tolerance(source, prepared)
     if prepared.refused_share > allowed:
@@ -83,22 +87,25 @@ def _judged(con: duckdb.DuckDBPyConnection, candidate: Candidate, prepared: Prep
         return replace(candidate, verdict="warn", reasons=(*holds, f"admitted by an operator: {candidate.override}"))
     if holds:
         return replace(candidate, verdict="hold", reasons=tuple(holds))
-    warnings = _oddities(con, prepared, source)
+    warnings = _oddities(prepared, usual[tuple(sorted(prepared.tables))])
     return replace(candidate, verdict="warn" if warnings else "pass", reasons=tuple(warnings))
 
 
-def _oddities(con: duckdb.DuckDBPyConnection, prepared: Prepared, source: Source) -> list[str]:
-    """What an operator may want to know of a file that is let through."""
+def _usual_volume(con: duckdb.DuckDBPyConnection, source: Source, tables: tuple[str, ...]) -> float | None:
+    """How many records the source's files for these tables have, by the ledger; None where it has too few of them."""
+    found = con.execute(statement("admit/usual_volume"), {"source": source.name, "tables": list(tables)}).fetchone()
+    return found[0] if found else None
+
+
+def _oddities(prepared: Prepared, usual: float | None) -> list[str]:
+    """What an operator may want to know of a file that is let through; `usual` is how many records its like have."""
     found = []
     if prepared.unknown_columns:
         found.append(
             f"columns that the source does not know, kept in the raw text only: {', '.join(prepared.unknown_columns)}"
         )
-    usual = con.execute(
-        statement("admit/usual_volume"), {"source": source.name, "tables": sorted(prepared.tables)}
-    ).fetchone()
-    if usual and usual[0] is not None and prepared.read_count < usual[0] * _USUAL_SHARE:
-        found.append(f"{prepared.read_count:,} records, where {usual[0]:,.0f} are usual")
+    if usual is not None and prepared.read_count < usual * _USUAL_SHARE:
+        found.append(f"{prepared.read_count:,} records, where {usual:,.0f} are usual")
     if prepared.read_count == 0:
         found.append("a header and no records")
     return found

@@ -27,7 +27,7 @@ from flows.stages.forgotten import NOBODY, Forgotten, named_in, pseudonym, tombs
 from flows.stages.json_records import MAX_DEPTH, JsonRecords
 from flows.stages.redcap_rows import explain
 from flows.stages.rows import owner_statement, pseudonym_statement, rows_statement, vocabulary
-from flows.warehouse import scratch
+from flows.warehouse import scratch, small_scratch
 from schemas.contract import Contract, contract, required_names
 from schemas.quoting import literal, quoted
 from schemas.sources import Source
@@ -181,7 +181,13 @@ def prepare_file(
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(mode=0o700, parents=True)
     try:
-        with _readable(file_name, source), scratch(settings, building, source.time_zone) as con:
+        # A small file takes less time than a connection of its own.
+        connection = (
+            small_scratch(settings, spool.parent, source.time_zone)
+            if scanned.text_bytes < _SMALL_BYTES
+            else scratch(settings, building, source.time_zone)
+        )
+        with _readable(file_name, source), connection as con:
             prepared = _Preparation(
                 con,
                 path,
@@ -552,9 +558,8 @@ class _Preparation:
         building.replace(self.quarantine)
 
     def _faulty_numbers(self) -> Iterator[int]:
-        cursor = self.con.cursor()
-        cursor.execute("SELECT DISTINCT record_number FROM fault ORDER BY record_number")
-        while rows := cursor.fetchmany(10_000):
+        self.con.execute("SELECT DISTINCT record_number FROM fault ORDER BY record_number")
+        while rows := self.con.fetchmany(10_000):
             yield from (number for (number,) in rows)
 
 
