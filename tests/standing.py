@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +149,9 @@ class Standing:
             return Counter()
         rows = self.published("SELECT file_name FROM ops.file WHERE status = 'admitted'")
         return Counter(name.removeprefix("consent-").removesuffix(".csv") for (name,) in rows)
+
+    def has_taken(self, names: Iterable[str]) -> bool:
+        return set(names) <= set(self.taken())
 
     def is_reported(self) -> bool:
         """Whether a report has seen the last batch."""

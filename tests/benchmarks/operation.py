@@ -23,7 +23,7 @@ def seconds(standing: Standing, names: list[str]) -> float:
     """From the last of these files that lands until all are in the published file."""
     standing.drop(names)
     begun = time.monotonic()
-    until(lambda: all(standing.taken()[name] for name in names), WAIT, standing.told)
+    until(lambda: standing.has_taken(names), WAIT, standing.told)
     return time.monotonic() - begun
 
 

@@ -27,7 +27,7 @@ def burst(standing, request):
     standing.drop(names[10:])
     # The schedule's sweep, which is at most 15 minutes away, comes now.
     standing.sweep()
-    until(lambda: all(standing.taken()[name] for name in names), SECONDS, standing.told)
+    until(lambda: standing.has_taken(names), SECONDS, standing.told)
     until(standing.is_reported, SECONDS, standing.told)
     until(standing.is_idle, SECONDS, standing.told)
     assert set(standing.taken().values()) == {1}

@@ -20,7 +20,7 @@ def test_what_lands_is_taken_and_reported_on_and_a_held_file_is_no_success(stand
     until(standing.is_idle, SLOW, standing.told)
     reports = len(standing.runs("report"))
     standing.drop(names)
-    until(lambda: all(standing.taken()[name] for name in names), SLOW, standing.told)
+    until(lambda: standing.has_taken(names), SLOW, standing.told)
     until(standing.is_reported, SLOW, standing.told)
     until(standing.is_idle, SLOW, standing.told)
     assert {standing.taken()[name] for name in names} == {1}
