@@ -1,13 +1,15 @@
 -- The patients behind the change of a score around the start of a treatment, in groups that are parts of one another.
 -- Grain: treatment_code, instrument_scale, follow_up_days, change_group.  Inputs: marts.change_pair.
 -- baseline > due > both > before, without_co_start, mid_* and mdc_* (improved, stable, worsened); no_room_*: so near to the end
--- of the scale that no such change was possible; room_not_*: it was possible and did not come.
+-- of the scale that no such change was possible; room_not_*: it was possible and did not come. Of those who were due and have no
+-- second score, lost_reporting still reported something, lost_silent nothing any more.
 -- `baseline` does not depend on the follow-up. Scores: quartiles of the baseline of everyone who has one, and of the follow-up.
 WITH change_group(change_group, position) AS (
     VALUES
         ('baseline', 1), ('due', 2), ('both', 3), ('before', 4), ('without_co_start', 5),
         ('mid_improved', 6), ('mid_stable', 7), ('mid_worsened', 8), ('no_room_improved', 9), ('room_not_improved', 10),
-        ('no_room_worsened', 11), ('room_not_worsened', 12), ('mdc_improved', 13), ('mdc_stable', 14), ('mdc_worsened', 15)
+        ('no_room_worsened', 11), ('room_not_worsened', 12), ('mdc_improved', 13), ('mdc_stable', 14), ('mdc_worsened', 15),
+        ('lost_reporting', 16), ('lost_silent', 17)
 ),
 member AS (
     SELECT
@@ -18,6 +20,7 @@ member AS (
         CASE
             WHEN change_group.change_group = 'baseline' THEN true
             WHEN change_group.change_group = 'due' THEN pair.is_due
+            WHEN change_group.change_group LIKE 'lost%' THEN pair.is_due AND pair.change_score IS NULL AND pair.is_reporting = (change_group.change_group = 'lost_reporting')
             WHEN pair.change_score IS NULL THEN false
             WHEN change_group.change_group = 'both' THEN true
             WHEN change_group.change_group = 'before' THEN pair.before_change_score IS NOT NULL

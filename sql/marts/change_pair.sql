@@ -1,9 +1,11 @@
 -- Of those who started a treatment and have a score from before: the scores around the start.
--- Grain: patient_id, treatment_code, instrument_scale, follow_up_days.  Inputs: marts.change_start, marts.score, marts.scale.
+-- Grain: patient_id, treatment_code, instrument_scale, follow_up_days.
+-- Inputs: marts.change_start, marts.score, marts.scale, marts.last_report.
 -- Baseline: the last score of the 90 days up to the start; only if there is none, the first of the 7 days after it. Follow-up:
 -- the score nearest to 90, 180 or 365 days after the start; of two as near, one given in the same way as the baseline, else the
 -- earlier one. It is due once the last day on which it could have been given is over. Before: the score nearest to as many days
--- before the baseline, of the 91st to the 360th day before the start. Whether the treatment goes on is not asked.
+-- before the baseline, of the 91st to the 360th day before the start. Whether the treatment goes on is not asked. `is_reporting`:
+-- something, of whatever kind, was reported on the first day of the follow-up's or later.
 -- Changes are fractions and are compared with thresholds exactly. Of scales for which nobody says which way is worse, and of
 -- those without a threshold, no response is known (NULL).
 WITH follow_up(follow_up_days, from_days, to_days) AS (
@@ -93,12 +95,14 @@ earlier AS (
 changed AS (
     SELECT
         due.* EXCLUDE (from_days, to_days),
+        coalesce(last_report.last_reported_on >= due.started_on + due.from_days, false) AS is_reporting,
         followed.* EXCLUDE (patient_id, treatment_code, instrument_scale, follow_up_days),
         earlier.before_day,
         earlier.before_score,
         followed.follow_numerator * due.baseline_denominator - due.baseline_numerator * followed.follow_denominator AS change_numerator,
         followed.follow_denominator * due.baseline_denominator AS change_denominator
     FROM due
+    LEFT JOIN marts.last_report AS last_report ON last_report.patient_id = due.patient_id
     LEFT JOIN followed
         ON followed.patient_id = due.patient_id
         AND followed.treatment_code = due.treatment_code
@@ -152,6 +156,7 @@ SELECT
     is_month_precise,
     has_co_start,
     is_due,
+    is_reporting,
     baseline_day::INTEGER AS baseline_day,
     baseline_score,
     follow_day::INTEGER AS follow_day,

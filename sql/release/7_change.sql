@@ -100,6 +100,26 @@ flow AS (
     WHERE (listed.change_group IN ('due', 'both') OR (listed.change_group = 'baseline' AND listed.follow_up_days = 90))
         AND NOT (missing.is_missing AND listed.change_group = 'due')
 ),
+-- Why there is no second score, as far as records say: the parts of those who are lost.
+attrition AS (
+    SELECT
+        'change_attrition' AS table_id,
+        listed.follow_up_days + listed.position / 100.0 AS position,
+        listed.treatment_code,
+        listed.instrument_scale AS value_1,
+        'attrition' AS dimension_2,
+        listed.change_group || '_' || listed.follow_up_days AS value_2,
+        listed.stem || '|' || listed.change_group || '=' || listed.follow_up_days AS cell_key,
+        listed.stem || '|lost=' || listed.follow_up_days AS denominator_key,
+        listed.patient_count AS cell_count,
+        listed.patient_set,
+        [{'parent': denominator_key, 'division': 'why'}]::STRUCT(parent VARCHAR, division VARCHAR)[] AS part_of,
+        false AS has_interval,
+        true AS is_expendable,
+        'change_group' AS mart
+    FROM listed
+    WHERE listed.change_group IN ('lost_reporting', 'lost_silent')
+),
 -- The scores at the start and at each follow-up: the same patients as in the flow, with their quartiles.
 point AS (
     SELECT
@@ -233,6 +253,8 @@ cell AS (
     SELECT * FROM started
     UNION ALL BY NAME
     SELECT * EXCLUDE (whole_key) FROM flow
+    UNION ALL BY NAME
+    SELECT * FROM attrition
     UNION ALL BY NAME
     SELECT * EXCLUDE (quartiles, unit, whole_key) FROM point
     UNION ALL BY NAME

@@ -64,6 +64,15 @@ def test_few_who_are_lost_hide_how_many_were_due_and_not_the_change_of_the_other
     assert (mean["state"], mean["n_patients"]) == ("shown", 36)
 
 
+def test_those_who_are_lost_are_parted_by_whether_they_still_report(released):
+    cells, _ = released
+    found = {
+        c.value_2: c.cell_count for c in cells if c.table_id == "change_attrition" and c.value_1 == "msws_12 v1 total"
+    }
+    lost = next(c for c in cells if c.cell_key == f"{STEM}|lost=90").cell_count
+    assert (found["lost_reporting_90"], found["lost_silent_90"], lost) == (4, 0, 4)
+
+
 def test_few_who_worsened_are_hidden_with_a_second_group(released):
     _, rows = released
     states = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import date, timedelta
 from fractions import Fraction
@@ -12,7 +12,7 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 import pytest
-from conftest import AS_OF_AT, Warehouse, new_warehouse
+from conftest import AS_OF_AT, Warehouse, as_uuid, new_warehouse
 from scipy import stats
 
 from schemas.instruments import instrument, score
@@ -241,6 +241,10 @@ class World:
             found[key] = courses
         return found
 
+    def last_report(self, name):
+        scored = [on for (owner, _), given in self.scores.items() if owner == name for on, _, _ in given]
+        return max([*scored, *(on for on in self.relapses[name] if on <= AS_OF_ON)])
+
     def pairs(self):
         """(patient, treatment, scale, follow-up) -> what the mart should say."""
         courses, found = self.course_starts(), {}
@@ -270,6 +274,7 @@ class World:
                         "follow": follow,
                         "change": follow and follow[1] - base[1],
                         "before": pre and base[1] - pre[1],
+                        "reporting": self.last_report(name) >= start + days(low),
                         "co_start": any(abs((d - start).days) <= 30 for d in others),
                     }
         return found
@@ -282,10 +287,12 @@ def world(request) -> Iterator[tuple[World, Warehouse]]:
         yield World(request.param, warehouse), warehouse
 
 
-def name_of(warehouse, world):
-    from conftest import as_uuid
+def name_of(world):
+    return name_of_all(world.course)
 
-    return {as_uuid(name): name for name in world.course}
+
+def name_of_all(names):
+    return {as_uuid(name): name for name in names}
 
 
 def response(scale, base, change, threshold):
@@ -300,7 +307,7 @@ def response(scale, base, change, threshold):
 
 def test_pairs_around_a_start(world):
     world, warehouse = world
-    names = name_of(warehouse, world)
+    names = name_of(world)
     rows = {
         (names[str(r["patient_id"])], r["treatment_code"], r["instrument_scale"], r["follow_up_days"]): r
         for r in warehouse.mart("change_pair")
@@ -309,10 +316,11 @@ def test_pairs_around_a_start(world):
     assert set(rows) == set(expected)
     for key, wanted in expected.items():
         row = rows[key]
-        assert (row["baseline_day"], row["is_due"], row["has_co_start"]) == (
+        assert (row["baseline_day"], row["is_due"], row["has_co_start"], row["is_reporting"]) == (
             wanted["base"][0],
             wanted["due"],
             wanted["co_start"],
+            wanted["reporting"],
         )
         assert row["baseline_score"] == pytest.approx(float(wanted["base"][1]))
         assert row["follow_day"] == (wanted["follow"] and wanted["follow"][0])
@@ -321,6 +329,49 @@ def test_pairs_around_a_start(world):
             assert value is None or row[column] == pytest.approx(float(value))
         assert row["mid_response"] == response(key[2], wanted["base"][1], wanted["change"], "mid")
         assert row["mdc_response"] == response(key[2], wanted["base"][1], wanted["change"], "mdc")
+
+
+def test_who_has_no_second_score_still_reports_or_is_silent(world):
+    world, warehouse = world
+    expected = Counter()
+    for (_, treatment, scale, follow_up), pair in world.pairs().items():
+        if pair["due"] and pair["follow"] is None:
+            expected[treatment, scale, follow_up, "lost_reporting" if pair["reporting"] else "lost_silent"] += 1
+    assert {
+        (r["treatment_code"], r["instrument_scale"], r["follow_up_days"], r["change_group"]): r["patient_count"]
+        for r in warehouse.mart("change_group")
+        if r["change_group"].startswith("lost") and r["patient_count"]
+    } == expected
+
+
+def test_any_report_shows_that_a_patient_is_still_there(warehouse):
+    """Of each kind of record one patient has one, the day after the window opened; one has none; one has it a day too early."""
+    day = START + days(45)
+    kinds = {
+        "symptom_report": {"symptom_code": "fatigue", "severity": 1, "reported_on": day},
+        "outcome_assessment": {"instrument_code": "fss", "source_score": 3.0, "assessed_on": day},
+        "treatment_evaluation": {"episode": "treatment_evaluation", "evaluated_on": day},
+        "treatment_episode": {"treatment_code": "baclofen", "last_confirmed_on": day},
+        "weekly_activity": {"week_starting_on": day - days(6)},
+        "activity_limitation": {"activity_code": "walking", "reported_on": day},
+        "fall_report": {"period_started_on": START, "period_ended_on": day},
+        "relapse": {"started_on": day},
+    }
+    early = {"symptom_report": {"symptom_code": "fatigue", "severity": 1, "reported_on": day - days(1)}}
+    for name, given in [*((table, {table: values}) for table, values in kinds.items()), ("early", early), ("none", {})]:
+        warehouse.patient(name)
+        begin(warehouse, name, record=name)
+        assess(warehouse, name, START, "pdds", [3])
+        for table, values in given.items():
+            warehouse.add(table, name, **values)
+    warehouse.build()
+    names = name_of_all([*kinds, "early", "none"])
+    found = {
+        names[str(r["patient_id"])]: r["is_reporting"]
+        for r in warehouse.mart("change_pair")
+        if r["follow_up_days"] == 90
+    }
+    assert found == dict.fromkeys(kinds, True) | {"early": False, "none": False}
 
 
 def reference_of(world):
@@ -452,7 +503,7 @@ def worsening_of(given, relapses):
 
 def test_lasting_worsening(world):
     world, warehouse = world
-    names = name_of(warehouse, world)
+    names = name_of(world)
     expected = {}
     for (name, scale), given in world.scores.items():
         if scale == "pdds v1 step" and (found := worsening_of(given, world.relapses[name])):
