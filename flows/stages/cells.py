@@ -57,6 +57,8 @@ class Cell:
     subject_kind: str | None = None
     subject: str | None = None
     statistics: tuple[Statistic, ...] = ()
+    # So many patients it takes for what is shown of this cell to be shown: a reader knows of no fewer.
+    at_least: int = 1
 
     @property
     def is_guarded(self) -> bool:
@@ -94,7 +96,13 @@ def decide(cells: Sequence[Cell], minimum_cell: int, held: frozenset[str] = froz
     few = {key for key, most in relations.overlaps.items() if 0 < relations.counts[key] < 1 + most * (minimum_cell - 1)}
     few |= {relations.names[key] for key in held if relations.counts[relations.names[key]] > 0}
     decided = suppress(
-        relations.counts, relations.relations, minimum_cell, relations.tables, relations.expendable, frozenset(few)
+        relations.counts,
+        relations.relations,
+        minimum_cell,
+        relations.tables,
+        relations.expendable,
+        frozenset(few),
+        relations.least,
     )
     hidden = frozenset(key for key, name in relations.names.items() if name in decided.hidden)
     return Suppression(hidden, decided.primary, decided.withdrawn)
@@ -115,7 +123,8 @@ class CellRelations:
     """What an attacker may compute: counts, sums, and the tables in which cells stand.
 
     `names` gives each cell key the one name of its set of patients: a count that is hidden in one table and shown in
-    another, under another name, is not hidden. `overlaps` says how often one patient can count in an excess.
+    another, under another name, is not hidden. `overlaps` says how often one patient can count in an excess,
+    `least` which counts everybody knows to be so many at least.
     """
 
     counts: dict[str, int]
@@ -124,6 +133,7 @@ class CellRelations:
     expendable: frozenset[str]
     names: dict[str, str]
     overlaps: dict[str, int]
+    least: dict[str, int]
 
 
 def relations_of(cells: Sequence[Cell]) -> CellRelations:
@@ -181,6 +191,11 @@ def relations_of(cells: Sequence[Cell]) -> CellRelations:
         frozenset(names.values()) - worth_more,
         names,
         overlaps,
+        {
+            names[cell.cell_key]: cell.at_least
+            for cell in sorted(guarded, key=lambda c: c.at_least)
+            if cell.at_least > 1
+        },
     )
 
 

@@ -2,7 +2,8 @@
 
 Primary cells are hidden because of their count, others because a hidden one could be computed from them. Then every
 primary cell is attacked: what is the least and the greatest it can be, given all that is shown? The attacker knows
-every declared relation, that no count is negative, and that a hidden count is not zero, since zeros are shown.
+every declared relation, that no count is negative, that a hidden count is not zero, since zeros are shown, and how many at
+least must be counted for some tables to be there at all.
 Method: complementary suppression, audited by linear programming (Fischetti & Salazar 2001, Management Science 47:1008).
 """
 
@@ -52,15 +53,17 @@ def suppress(
     tables: Mapping[str, Table] | None = None,
     expendable: frozenset[str] = frozenset(),
     few: frozenset[str] = frozenset(),
+    least: Mapping[str, int] | None = None,
 ) -> Suppression:
     """Decide which cells to hide. The answer depends on counts, keys and relations, never on their order.
 
     `expendable` cells are shown nowhere, or worth less to a reader than others: they are hidden before those.
-    `few` are cells of `minimum` or more which are hidden for their own sake all the same.
+    `few` are cells of `minimum` or more which are hidden for their own sake all the same. `least` says of cells that everybody knows
+    them to be at least so many.
 
-    Raises PipelineError if a relation does not hold at the given counts, HeldError if the attack cannot be solved.
+    Raises PipelineError if a relation or a `least` does not hold at the given counts, HeldError if the attack cannot be solved.
     """
-    network = _Network(counts, relations, minimum, expendable)
+    network = _Network(counts, relations, minimum, expendable, least or {})
     hidden = {c for c, key in enumerate(network.keys) if 0 < network.counts[c] < minimum or key in few}
     primary = frozenset(hidden)
     network.close(hidden, range(len(network.relations)))
@@ -86,11 +89,22 @@ class _Network:
     """Cells and relations by number, in the order of their keys."""
 
     def __init__(
-        self, counts: Mapping[str, int], relations: Iterable[Relation], minimum: int, expendable: frozenset[str]
+        self,
+        counts: Mapping[str, int],
+        relations: Iterable[Relation],
+        minimum: int,
+        expendable: frozenset[str],
+        least: Mapping[str, int],
     ) -> None:
         self.keys = sorted(counts)
         self.counts = [counts[key] for key in self.keys]
         self.minimum = minimum
+        # By how much a hidden count is known to exceed 1.
+        self.known_more = [max(1, least.get(key, 1)) - 1 for key in self.keys]
+        if any(more and more >= count for more, count in zip(self.known_more, self.counts, strict=True)):
+            raise PipelineError(
+                "release: a cell has fewer patients than its tables need. This is a fault of the program."
+            )
         number = {key: i for i, key in enumerate(self.keys)}
         self.expendable = {number[key] for key in expendable if key in number}
         self.relations: list[tuple[int, tuple[int, ...]]] = []
@@ -184,7 +198,7 @@ class _Network:
     def _ranges(
         self, component: list[int], hidden: set[int], primary: frozenset[int]
     ) -> dict[int, tuple[float, float]]:
-        """Least and greatest possible count of every primary cell of a component, or two counts that far apart.
+        """Least and greatest possible count of every primary cell of a component, or two counts that far apart; less what is known.
 
         What solves the system for one cell says counts of all others too: a cell of which two are known to be `minimum` or more
         apart needs no look of its own.
@@ -198,11 +212,15 @@ class _Network:
             parent, children = self.relations[r]
             signed = [(parent, 1), *((child, -1) for child in children)]
             unknown = tuple(sorted((column[cell], sign) for cell, sign in signed if cell in hidden))
-            rows.add((unknown, -sum(sign * self.counts[cell] for cell, sign in signed if cell not in hidden)))
+            # What is known of a hidden count counts as shown: the unknown is what it exceeds that by, and at least 1 like any other.
+            given = (sign * (self.known_more if cell in hidden else self.counts)[cell] for cell, sign in signed)
+            rows.add((unknown, -sum(given)))
         system = tuple(sorted(rows))
         if system not in self._unlimited:
             self._unlimited[system] = _unlimited(len(component), system) if len(targets) > 1 else frozenset()
-        known = self._known.setdefault(system, [(float(self.counts[cell]),) * 2 for cell in component])
+        known = self._known.setdefault(
+            system, [(float(self.counts[cell] - self.known_more[cell]),) * 2 for cell in component]
+        )
         found = {cell: (1.0, math.inf) for cell in targets if column[cell] in self._unlimited[system]}
         outer = _outer(len(component), system) if len(found) < len(targets) else []
         found |= {

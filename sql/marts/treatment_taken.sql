@@ -4,6 +4,7 @@
 -- `has_causes`: at least 300, so that stops are told apart by cause and day. Of fewer nearly every cell would be hidden.
 -- `is_strategy_detailed`, `is_strategy_rated`: its strategy has 100, 300 takers; `is_use_covered`: every treatment of the strategy has details, so that their
 -- users together are those of the strategy.
+-- `known_count`, `strategy_known_count`: how many there are at least, as follows from what is told of a treatment or a strategy.
 WITH taker AS (
     SELECT DISTINCT source_family, treatment_code, patient_id FROM marts.treatment_rating
 ),
@@ -33,6 +34,8 @@ SELECT
     (counted.patient_count >= 300)::BOOLEAN AS has_causes,
     coalesce(strategy.strategy_count >= 100, false)::BOOLEAN AS is_strategy_detailed,
     coalesce(strategy.strategy_count >= 300, false)::BOOLEAN AS is_strategy_rated,
+    (CASE WHEN has_causes AND counted.source_family = 'native' THEN 300 WHEN has_details THEN 100 ELSE 1 END)::BIGINT AS known_count,
+    (CASE WHEN is_strategy_rated THEN 300 WHEN is_strategy_detailed THEN 100 ELSE 1 END)::BIGINT AS strategy_known_count,
     (
         is_strategy_detailed
         AND bool_and(counted.patient_count >= 100) OVER (PARTITION BY counted.source_family, counted.strategy)

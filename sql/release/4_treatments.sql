@@ -45,6 +45,7 @@ taken AS (
             WHEN source_family = 'native' AND is_strategy_detailed THEN 'condition=ms|source_family=native|strategy=' || strategy
         END AS covers_key,
         false AS has_interval,
+        known_count AS at_least,
         'treatment_taken' AS mart
     FROM marts.treatment_taken
 ),
@@ -182,6 +183,7 @@ SELECT
     covers_key,
     'patients' AS unit,
     has_interval,
+    coalesce(at_least, 1) AS at_least,
     false AS is_expendable,
     mart,
     statistics

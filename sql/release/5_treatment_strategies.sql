@@ -1,20 +1,23 @@
 -- Cells of the topic "treatments": the strategies as a whole, whatever the treatment: who uses them, and how they rate them.
--- Grain: value_1 (strategy), value_2 (group).  Inputs: marts.treatment_strategy.
+-- Grain: value_1 (strategy), value_2 (group).  Inputs: marts.treatment_strategy,
+-- marts.treatment_taken.
 -- Of strategies that at least 100 have used, their ratings from 300 on, and of native sources only. Treatments overlap and cover the takers, the users and the raters of their strategy: see 4_treatments and
 -- 5_treatment_course. A patient may use several strategies.
 -- Where something must be hidden, a strategy is before one of its treatments.
-WITH strategy AS (
+WITH detailed AS (
+    SELECT DISTINCT source_family, strategy, is_strategy_rated, strategy_known_count
+    FROM marts.treatment_taken
+    WHERE source_family = 'native' AND is_strategy_detailed
+),
+strategy AS (
     SELECT
-        *,
+        strategy.*,
         'condition=ms|source_family=' || source_family AS family_key,
-        family_key || '|strategy=' || strategy AS strategy_key
-    FROM marts.treatment_strategy
-    WHERE source_family = 'native'
-        AND strategy IN (SELECT strategy FROM marts.treatment_taken WHERE source_family = 'native' AND is_strategy_detailed)
-        AND (
-            strategy_group IN ('takers', 'current', 'stopped', 'unknown')
-            OR strategy IN (SELECT strategy FROM marts.treatment_taken WHERE source_family = 'native' AND is_strategy_rated)
-        )
+        family_key || '|strategy=' || strategy AS strategy_key,
+        CASE WHEN strategy_group = 'takers' THEN detailed.strategy_known_count ELSE 1 END AS at_least
+    FROM marts.treatment_strategy AS strategy
+    JOIN detailed USING (source_family, strategy)
+    WHERE strategy_group IN ('takers', 'current', 'stopped', 'unknown') OR detailed.is_strategy_rated
 )
 SELECT
     'treatments' AS topic,
@@ -57,5 +60,6 @@ SELECT
     'patients' AS unit,
     strategy_group NOT IN ('takers', 'rated') AS has_interval,
     true AS is_expendable,
+    at_least,
     'treatment_strategy' AS mart
 FROM strategy

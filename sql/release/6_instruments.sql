@@ -28,6 +28,7 @@ scored AS (
         patient_set,
         []::STRUCT(parent VARCHAR, division VARCHAR)[] AS part_of,
         false AS has_interval,
+        11 AS at_least,
         'score_distribution' AS mart,
         [
             {'statistic': 'mean_score', 'value': mean_score, 'low': low_score, 'high': high_score, 'unit': unit, 'method': mean_method, 'needs': []::VARCHAR[]},
@@ -104,6 +105,7 @@ followed AS (
         followed_set AS patient_set,
         CASE WHEN until_days = 0 THEN [] ELSE [{'parent': stem || from_days, 'division': 'until ' || until_days}] END AS part_of,
         false AS has_interval,
+        CASE WHEN until_days = 0 THEN 11 ELSE 1 END AS at_least,
         'score_worsening_curve' AS mart,
         [{
             'statistic': 'free_ratio', 'value': free_ratio, 'low': low_ratio, 'high': high_ratio, 'unit': 'share',
@@ -164,6 +166,7 @@ SELECT
     NULL AS covers_key,
     'patients' AS unit,
     has_interval,
+    coalesce(at_least, 1) AS at_least,
     false AS is_expendable,
     mart,
     statistics

@@ -88,6 +88,7 @@ flow AS (
         CASE WHEN listed.change_group IN ('baseline', 'both') THEN [{'parent': whole_key, 'division': 'score ' || listed.instrument_scale}] ELSE [] END AS part_of,
         false AS has_interval,
         missing.is_missing OR listed.change_group <> 'both' AS is_expendable,
+        CASE WHEN value_2 = 'baseline' THEN 11 ELSE 1 END AS at_least,
         'change_group' AS mart
     FROM listed
     CROSS JOIN (VALUES (false, 0), (true, 1)) AS missing(is_missing, position)
@@ -280,6 +281,7 @@ SELECT
     NULL AS covers_key,
     'patients' AS unit,
     has_interval,
+    coalesce(at_least, 1) AS at_least,
     is_expendable,
     mart,
     statistics

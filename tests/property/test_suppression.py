@@ -35,7 +35,13 @@ def share_of(n: int, x: int) -> tuple[dict[str, int], list[Relation]]:
     return {"n": n, "x": x, "rest": n - x}, [Relation("n", ("x", "rest"))]
 
 
-def width(counts: dict[str, int], relations: list[Relation], hidden: frozenset[str], cell: str) -> float:
+def width(
+    counts: dict[str, int],
+    relations: list[Relation],
+    hidden: frozenset[str],
+    cell: str,
+    least: dict[str, int] | None = None,
+) -> float:
     """How many counts above the least possible one an attacker must leave open who sees all but the hidden cells."""
     unknown = sorted(hidden)
     matrix, right = [], []
@@ -53,7 +59,12 @@ def width(counts: dict[str, int], relations: list[Relation], hidden: frozenset[s
     for sign in (1, -1):
         goal = np.zeros(len(unknown))
         goal[unknown.index(cell)] = sign
-        found = linprog(goal, A_eq=np.array(matrix) if matrix else None, b_eq=right or None, bounds=(1, None))
+        found = linprog(
+            goal,
+            A_eq=np.array(matrix) if matrix else None,
+            b_eq=right or None,
+            bounds=[((least or {}).get(key, 1), None) for key in unknown],
+        )
         assert found.status in (0, 3), found.message
         ends.append(math.inf if found.status == 3 else found.fun * sign)
     return math.floor(ends[1] + 1e-6) - math.ceil(ends[0] - 1e-6) if math.isfinite(ends[1]) else math.inf
@@ -336,3 +347,28 @@ def test_published_figures_withstand_an_attack_from_outside(seed):
         low, high = (linprog(sign * goal, A_eq=matrix, b_eq=right, bounds=limits) for sign in (1, -1))
         assert low.status == 0
         assert high.status == 3 or math.floor(-high.fun + 1e-6) - math.ceil(low.fun - 1e-6) >= MINIMUM, key
+
+
+def test_a_partner_that_is_known_to_be_large_hides_nothing() -> None:
+    """8 and 100 of 108: that there is a table of the 100 says that they are 100 at least, so that the others are 8 at most."""
+    counts, relations = {"all": 108, "large": 100, "small": 8}, [Relation("all", ("large", "small"))]
+    assert width(counts, relations, frozenset(["large", "small"]), "small", {"large": 100}) < MINIMUM
+    assert suppress(counts, relations, MINIMUM).hidden == {"large", "small"}
+    assert suppress(counts, relations, MINIMUM, least={"large": 100}).hidden == {"all", "large", "small"}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 40), min_size=2, max_size=4), min_size=2, max_size=4), st.data())
+def test_what_is_known_of_some_cells_gives_no_other_away(body: list[list[int]], data: st.DataObject) -> None:
+    body = [row[: min(map(len, body))] for row in body]
+    counts, relations = two_way(body)
+    known = data.draw(st.sets(st.sampled_from(sorted(counts))))
+    least = {key: data.draw(st.integers(11, counts[key])) for key in sorted(known) if counts[key] >= 11}
+    decided = suppress(counts, relations, MINIMUM, least=least)
+    for cell in decided.primary:
+        assert width(counts, relations, decided.hidden, cell, least) >= MINIMUM
+
+
+def test_a_cell_that_is_smaller_than_it_is_known_to_be_is_a_fault() -> None:
+    with pytest.raises(PipelineError):
+        suppress({"n": 20}, [], MINIMUM, least={"n": 21})

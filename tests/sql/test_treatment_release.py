@@ -50,7 +50,7 @@ def details_of_all(monkeypatch):
 
     def eager(path, **parts):
         text = statement(path, **parts)
-        return re.sub(r">= [13]00\b", ">= 0", text) if path == "marts/treatment_taken" else text
+        return re.sub(r"(>=|THEN) [13]00\b", r"\1 1", text) if path == "marts/treatment_taken" else text
 
     monkeypatch.setattr(build, "statement", eager)
 
@@ -318,7 +318,10 @@ def test_details_are_given_of_treatments_that_a_hundred_have_taken(warehouse, ta
     (row,) = warehouse.mart("treatment_taken")
     assert (row["has_details"], row["is_strategy_detailed"], row["is_use_covered"]) == (has_details,) * 3
     assert not row["has_causes"] and not row["is_strategy_rated"]
-    found = {cell.table_id for cell in read_cells(warehouse.con) if cell.topic == "treatments"}
+    cells = read_cells(warehouse.con)
+    known = {cell.value_1: cell.at_least for cell in cells if cell.at_least > 1}
+    assert known == ({"baclofen": 100, "medication": 100} if has_details else {})
+    found = {cell.table_id for cell in cells if cell.topic == "treatments"}
     always = {"source_family", "treatment_native", "used_for_native"}
     assert found == always | ({"in_use_native", "time_on_native", "strategies_native"} if has_details else set())
 
