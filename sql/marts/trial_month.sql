@@ -1,9 +1,9 @@
 -- What each patient reported in each of the 36 calendar months up to that of the report: one value of each measure.
 -- Grain: patient_id, measure, month_number (12 times the year plus the month).
--- Inputs: core.consented_symptom_report, core.consented_weekly_activity, core.consented_outcome_assessment, marts.trial_outcome.
+-- Inputs: core.consented_symptom_report, core.consented_weekly_activity, marts.score, marts.trial_outcome.
 -- Symptoms: severity 0 to 3, of a day the worst over the parts of the body (of one part the newest version), of a month the mean of
--- its days. `active_minutes`: mean minutes a week, of weeks by their Thursday. Instruments: mean score as the source gave it.
--- `known_on` is the last day that counts in it.
+-- its days. `active_minutes`: mean minutes a week, of weeks by their Thursday. Instruments: mean
+-- score, of one scale each; of two forms answered on one day their mean. `known_on` is the last day that counts in it.
 WITH span AS (
     SELECT as_of_on, 12 * year(as_of_on) + month(as_of_on) AS last_month FROM marts.as_of
 ),
@@ -60,22 +60,11 @@ week AS (
     ) = 1
 ),
 assessment AS (
-    SELECT
-        assessment.patient_id,
-        assessment.instrument_code AS measure,
-        assessment.assessed_on AS known_on,
-        assessment.source_score::DOUBLE AS value
-    FROM core.consented_outcome_assessment AS assessment
-    WHERE assessment.source_score IS NOT NULL
-        AND (
-            assessment.instrument_code = 'pdds'
-            OR assessment.instrument_code IN (SELECT outcome_code FROM marts.trial_outcome WHERE outcome_kind = 'instrument')
-        )
-        AND coalesce(assessment.mode, 'unknown') <> 'proxy'
-    QUALIFY row_number() OVER (
-        PARTITION BY assessment.patient_id, assessment.instrument_code, assessment.assessed_on
-        ORDER BY source_updated_at DESC NULLS LAST, exported_at DESC NULLS LAST, row_hash DESC, record_id
-    ) = 1
+    SELECT score.patient_id, score.instrument_code AS measure, score.assessed_on AS known_on, avg(score.score)::DOUBLE AS value
+    FROM marts.score AS score
+    WHERE score.instrument_code = 'pdds'
+        OR score.instrument_code IN (SELECT outcome_code FROM marts.trial_outcome WHERE outcome_kind = 'instrument')
+    GROUP BY ALL
 ),
 measured AS (
     SELECT patient_id, measure, known_on, value FROM day_severity

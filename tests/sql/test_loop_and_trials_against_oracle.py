@@ -13,6 +13,7 @@ from conftest import AS_OF_AT, Warehouse, as_uuid, new_warehouse
 from scipy.stats import spearmanr
 
 from flows.stages import estimators
+from schemas.instruments import score
 from sql import statement
 
 AS_OF_ON = AS_OF_AT.date()
@@ -86,17 +87,19 @@ class World:
             }
             self.weeks.append({"name": name, **week})
             self.warehouse.add("weekly_activity", name, source, **week)
-        for instrument in ("msws_12", "pdds", "eq_vas"):
-            if chance() < 0.4:
-                score = {
+        for instrument, items in (("msws_12", 12), ("pdds", 1), ("eq_vas", 1)):
+            for _ in range(choice([0, 0, 0, 1, 1, 2])):
+                answer = {
                     "instrument_code": instrument,
+                    "instrument_version": "v1" if instrument == "msws_12" else None,
                     "assessed_on": first + timedelta(days=choice([3, 20])),
-                    "source_score": choice([0.0, 20.83, 50.0, None]),
+                    "item_responses": choice([None, [choice([1, 2, 5])] * items]),
+                    "source_score": choice([0.0, 3.0, 8.0, None]),
                     "mode": choice([None, "web", "web", "proxy"]),
                     "row_hash": self.random.randrange(10**9),
                 }
-                self.scores.append({"name": name, **score})
-                self.warehouse.add("outcome_assessment", name, source, **score)
+                self.scores.append({"name": name, **answer})
+                self.warehouse.add("outcome_assessment", name, source, **answer)
 
     def _episode(self, name: str, source: str, treatment: str) -> None:
         choice = self.random.choice
@@ -134,6 +137,17 @@ def winner(rows):
     return max(rows, key=lambda r: (r.get("source_updated_at") or early, r["row_hash"]))
 
 
+def score_of(answer):
+    """By our rule if there are answers, else as the source scored it."""
+    if answer["item_responses"] is None:
+        return answer["source_score"]
+    code = answer["instrument_code"]
+    exact = score(
+        code, answer["instrument_version"], "total" if code == "msws_12" else "step", answer["item_responses"]
+    ).value
+    return None if exact is None else float(exact)
+
+
 def values_of(world: World) -> dict:
     """(patient, measure, month) -> (value, last day)."""
     days = defaultdict(list)
@@ -148,17 +162,19 @@ def values_of(world: World) -> dict:
     for (name, symptom, day, _), reports in regions.items():
         days[name, symptom, day].append(winner(reports)["severity"])
     daily = {key: float(max(found)) for key, found in days.items()}
-    for key_of, rows, value in (
-        (lambda r: (r["name"], "active_minutes", r["week_starting_on"]), world.weeks, "active_minutes"),
-        (lambda r: (r["name"], r["instrument_code"], r["assessed_on"]), world.scores, "source_score"),
-    ):
-        groups = defaultdict(list)
-        for row in rows:
-            if row[value] is not None and row.get("mode") != "proxy" and row.get("instrument_code") != "eq_vas":
-                groups[key_of(row)].append(row)
-        for (name, measure, day), found in groups.items():
-            shift = timedelta(days=3 if measure == "active_minutes" else 0)
-            daily[name, measure, day + shift] = float(winner(found)[value])
+    weeks, answers = defaultdict(list), defaultdict(list)
+    for week in world.weeks:
+        if week["active_minutes"] is not None:
+            weeks[week["name"], "active_minutes", week["week_starting_on"] + timedelta(days=3)].append(week)
+    daily |= {key: float(winner(found)["active_minutes"]) for key, found in weeks.items()}
+    for answer in (given for given in world.scores if given["instrument_code"] != "eq_vas"):
+        if answer["mode"] != "proxy" and score_of(answer) is not None:
+            key = answer["name"], answer["instrument_code"], answer["assessed_on"]
+            answers[key, answer["item_responses"] is None].append(answer)
+    scored = defaultdict(list)
+    for (key, _), found in answers.items():
+        scored[key].append(score_of(winner(found)))
+    daily |= {key: sum(values) / len(values) for key, values in scored.items()}
     months = defaultdict(list)
     for (name, measure, day), value in daily.items():
         if name in world.counted and day <= AS_OF_ON and month_of(day) > LAST - 36:
