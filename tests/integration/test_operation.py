@@ -45,6 +45,9 @@ def test_what_lands_is_taken_and_reported_on_and_a_held_file_is_no_success(stand
     ((file_id,),) = standing.published("SELECT file_id FROM ops.file WHERE status = 'held'")
     assert told["payload"] == {"source_names": ["canonical"], "file_ids": [file_id]}
     assert "secret-patient" not in json.dumps([standing.ask("events/filter", filter={}, limit=50), receiver.told])
+    # Nor does a log name the file: its name may be a person's.
+    logged = json.dumps(standing.ask("logs/filter", limit=200))
+    assert "consent-bad.csv" not in logged + (standing.workspace.root / "logs" / "worker.log").read_text()
 
     # Nothing is left over: no run that waits or runs, no automation without its deployment, no slot that is taken.
     until(standing.is_idle, SLOW, standing.told)
