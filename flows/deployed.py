@@ -116,7 +116,7 @@ def _announce(workspace: Workspace, event: Event) -> None:
         get_run_logger().warning("The event %s did not reach the server.", event.name)
 
 
-class NoSuccess(PipelineError):
+class UnsuccessfulError(PipelineError):
     """How a run ends that did its work and is no success: its sentence for the log, its summary for whoever called the flow.
 
     The engine raises what a failed run holds and logs it, in the worker's log and in the server's database: a bare summary would
@@ -131,7 +131,7 @@ class NoSuccess(PipelineError):
 def _summary_of(state: State[Any]) -> Any:
     """What a flow came to, also where its run is no success. Raises what the flow raised."""
     found = state.result(raise_on_failure=False)
-    if isinstance(found, NoSuccess):
+    if isinstance(found, UnsuccessfulError):
         return found.summary
     if isinstance(found, BaseException):
         raise found
@@ -191,7 +191,7 @@ def _state_of(summary: pipeline.IngestSummary, wanting: list[FileOutcome]) -> St
     ids = ", ".join(str(file.file_id) for file in wanting[:20])
     name = "Held" if any(file.status == "held" for file in wanting) else "Unreadable"
     message = f"{len(wanting)} of {len(summary.files)} files need a decision: outcomes batch list (ids {ids})"
-    return Failed(data=NoSuccess(message, summary), name=name, message=message)
+    return Failed(data=UnsuccessfulError(message, summary), name=name, message=message)
 
 
 def _show_batch(workspace: Workspace, new: list[FileOutcome]) -> None:
@@ -228,7 +228,7 @@ def pull(
     summary = pipeline.pull(opened, source_name, now=_now(), since=since, run=run)
     if summary.exit_code:
         message = " ".join(found.message for found in summary.lists if found.message)
-        return Failed(data=NoSuccess(message, summary), message=message)
+        return Failed(data=UnsuccessfulError(message, summary), message=message)
     count = sum(found.record_count for found in summary.lists)
     return Completed(data=summary, message=f"{count:,} records landed" if count else "nothing has changed")
 
@@ -255,5 +255,5 @@ def maintain(workspace: Path, reason: str = "by hand") -> State[pipeline.Mainten
     found = pipeline.maintain(opened, now=_now(), run=TrackedRun(opened.settings.worker_count))
     if found.faults:
         message = " ".join(found.faults[:5])
-        return Failed(data=NoSuccess(message, found), name="Faulty", message=message)
+        return Failed(data=UnsuccessfulError(message, found), name="Faulty", message=message)
     return Completed(data=found, message=f"{found.checked_count:,} archived files are whole")
