@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import urllib.request
 import uuid
 
 from standing import OUTCOMES, until
@@ -63,6 +64,12 @@ def test_what_lands_is_taken_and_reported_on_and_a_held_file_is_no_success(stand
     started = [a["deployment_id"] for auto in automations for a in auto["actions"] if a["type"] == "run-deployment"]
     assert set(started) <= set(deployments)
     until(lambda: standing.taken_slots() == [], SLOW, standing.taken_slots)
+
+
+def test_its_pages_ask_the_server_they_came_from(standing):
+    # An absolute address would be another machine's for a browser that reached the server from elsewhere.
+    with urllib.request.urlopen(f"http://127.0.0.1:{standing.port}/ui-settings") as answer:
+        assert json.load(answer)["api_url"] == "/api"
 
 
 def test_it_runs_once_a_workspace(standing):
