@@ -170,7 +170,7 @@ def ingest(
     opened = open_workspace(workspace)
     run = TrackedRun(opened.settings.worker_count)
     summary = pipeline.ingest(opened, files or (), source_name, now=_now(), again=again, run=run)
-    new = [file for file in summary.files if file.is_new and file.status != "deferred"]
+    new = [file for file in summary.files if file.is_new and file.status not in ("deferred", "denied")]
     if new:
         _show_batch(opened, new)
     wanting = [file for file in new if file.status in ("held", "unreadable")]
@@ -184,6 +184,12 @@ def ingest(
 
 
 def _state_of(summary: pipeline.IngestSummary, wanting: list[FileOutcome]) -> State[pipeline.IngestSummary]:
+    denied = sum(file.status == "denied" for file in summary.files)
+    if denied and not wanting:
+        message = (
+            f"{denied} of {len(summary.files)} may not be taken from landing by this user: outcomes ingest says which"
+        )
+        return Failed(data=UnsuccessfulError(message, summary), name="Unreadable", message=message)
     if not wanting:
         taken = Counter(file.status if file.is_new else "known before" for file in summary.files)
         message = ", ".join(f"{count} {status}" for status, count in sorted(taken.items())) or "nothing was pending"
