@@ -115,6 +115,22 @@ def _is_finished(path: Path) -> bool:
     )
 
 
+def never_taken(workspace: Workspace, sources: dict[str, Source]) -> dict[str, str]:
+    """What lies in landing and is taken by no run, by its place there, with the reason; what is still being written is not meant."""
+    landing = workspace.root / "landing"
+    found = {}
+    for path in sorted(landing.iterdir()) if landing.is_dir() else ():
+        if path.name not in sources:
+            found[path.name] = "in no folder of a known source, so never taken"
+        elif not path.is_dir():
+            found[path.name] = "not a folder, so no file of that source can be taken"
+        elif os.access(path, os.R_OK | os.X_OK):
+            for entry in sorted(path.iterdir()):
+                if not entry.name.startswith(".") and (entry.is_symlink() or not entry.is_file()):
+                    found[f"{path.name}/{entry.name}"] = "a folder or a link, not a file, so never taken"
+    return found
+
+
 def file_key(source: Source, file_name: str, digest: str) -> str:
     """What makes a file the same file: its bytes' hash, and a mark of what its name says where that decides something.
 
