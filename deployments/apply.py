@@ -144,10 +144,12 @@ def _automate(client: SyncPrefectClient, settings: Settings) -> None:
     ).create()
 
 
-# Of Prefect's own events the payload is left out: it holds the message of an error.
+# Of Prefect's own events the payload is left out: it holds the message of an error. The flow says what failed where a run ended
+# before it had a name of its own.
 _MESSAGE = """{
   "event": {{ event.event | tojson }},
   "occurred": {{ event.occurred | string | tojson }},
+  "flow": {{ event.resource_in_role["flow"].name | default(none) | tojson }},
   "about": {{ event.resource.name | default(event.resource.id, true) | tojson }},
   "payload": {{ (event.payload if event.event.startswith("outcomes.") else {}) | tojson }}
 }"""

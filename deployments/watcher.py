@@ -45,13 +45,13 @@ class Watcher:
         self._announced: dict[Path, Stamp] = {}
         self._late: set[str] = set()
         self._is_deaf = False
+        self._fault = ""
+        self._late_again_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Watch until `stop` is set. The first look is at what lies there already."""
         landing = self._workspace.folder("landing")
-        self.look()
-        self.look_for_late()
-        late_at = time.monotonic()
+        self._look_again(True)
         for changes in changes_in(
             landing,
             debounce=1_000,
@@ -61,15 +61,23 @@ class Watcher:
             stop_event=stop,
             raise_interrupt=False,
         ):
-            try:
-                if changes or self._is_deaf:
-                    self.look()
-                if time.monotonic() - late_at > _LATE_EVERY_SECONDS:
-                    late_at = time.monotonic()
-                    self.look_for_late()
-            except (PipelineError, OSError) as error:
-                # A source file that is being edited, a folder that is gone for a moment: the next look may find it mended.
+            self._look_again(bool(changes))
+
+    def _look_again(self, has_changed: bool) -> None:
+        """Look where something has changed or an earlier look has failed, and now and then for sources that are late."""
+        try:
+            if has_changed or self._is_deaf or self._fault:
+                self.look()
+            if time.monotonic() > self._late_again_at:
+                self.look_for_late()
+                self._late_again_at = time.monotonic() + _LATE_EVERY_SECONDS
+            self._fault = ""
+        except (PipelineError, OSError) as error:
+            # A source file that is being edited, a folder that is gone for a moment: what lies in landing then is looked at
+            # again until it is mended, which no change in landing would tell.
+            if str(error) != self._fault:
                 self._say(str(error))
+            self._fault = str(error)
 
     def look(self) -> None:
         """Announce what is at rest and was not announced as it is now."""

@@ -25,7 +25,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import pipeline
 from flows.announcing import announce
-from flows.errors import TransientError
+from flows.errors import PipelineError, TransientError
 from flows.settings import Workspace, open_workspace
 from flows.stages.admit import FileOutcome
 from flows.status import batch_counts, unreported
@@ -116,6 +116,28 @@ def _announce(workspace: Workspace, event: Event) -> None:
         get_run_logger().warning("The event %s did not reach the server.", event.name)
 
 
+class UnsuccessfulError(PipelineError):
+    """How a run ends that did its work and is no success: its sentence for the log, its summary for whoever called the flow.
+
+    The engine raises what a failed run holds and logs it, in the worker's log and in the server's database: a bare summary would
+    put the names of files there.
+    """
+
+    def __init__(self, sentence: str, summary: Any) -> None:
+        super().__init__(sentence)
+        self.summary = summary
+
+
+def _summary_of(state: State[Any]) -> Any:
+    """What a flow came to, also where its run is no success. Raises what the flow raised."""
+    found = state.result(raise_on_failure=False)
+    if isinstance(found, UnsuccessfulError):
+        return found.summary
+    if isinstance(found, BaseException):
+        raise found
+    return found
+
+
 def take(
     workspace: Path,
     files: list[Path] | None = None,
@@ -125,10 +147,7 @@ def take(
 ) -> pipeline.IngestSummary:
     """The flow `ingest`, called: its summary also where the run ends as held. Raises what the flow raises."""
     state = ingest(workspace, files, source_name, again, reason, return_state=True)
-    found = state.result(raise_on_failure=False)
-    if isinstance(found, BaseException):
-        raise found
-    return cast("pipeline.IngestSummary", found)
+    return cast("pipeline.IngestSummary", _summary_of(state))
 
 
 @flow(
@@ -151,7 +170,7 @@ def ingest(
     opened = open_workspace(workspace)
     run = TrackedRun(opened.settings.worker_count)
     summary = pipeline.ingest(opened, files or (), source_name, now=_now(), again=again, run=run)
-    new = [file for file in summary.files if file.is_new and file.status != "deferred"]
+    new = [file for file in summary.files if file.is_new and file.status not in ("deferred", "denied")]
     if new:
         _show_batch(opened, new)
     wanting = [file for file in new if file.status in ("held", "unreadable")]
@@ -165,17 +184,20 @@ def ingest(
 
 
 def _state_of(summary: pipeline.IngestSummary, wanting: list[FileOutcome]) -> State[pipeline.IngestSummary]:
+    denied = sum(file.status == "denied" for file in summary.files)
+    if denied and not wanting:
+        message = (
+            f"{denied} of {len(summary.files)} may not be taken from landing by this user: outcomes ingest says which"
+        )
+        return Failed(data=UnsuccessfulError(message, summary), name="Unreadable", message=message)
     if not wanting:
         taken = Counter(file.status if file.is_new else "known before" for file in summary.files)
         message = ", ".join(f"{count} {status}" for status, count in sorted(taken.items())) or "nothing was pending"
         return Completed(data=summary, message=message)
     ids = ", ".join(str(file.file_id) for file in wanting[:20])
     name = "Held" if any(file.status == "held" for file in wanting) else "Unreadable"
-    return Failed(
-        data=summary,
-        name=name,
-        message=f"{len(wanting)} of {len(summary.files)} files need a decision: outcomes batch list (ids {ids})",
-    )
+    message = f"{len(wanting)} of {len(summary.files)} files need a decision: outcomes batch list (ids {ids})"
+    return Failed(data=UnsuccessfulError(message, summary), name=name, message=message)
 
 
 def _show_batch(workspace: Workspace, new: list[FileOutcome]) -> None:
@@ -190,7 +212,7 @@ def _show_batch(workspace: Workspace, new: list[FileOutcome]) -> None:
             key=f"batch-{name.replace('_', '-')}",
             description=f"What became of the files and records of source {name}.",
         )
-    if (docs := workspace.root / "data-docs" / "index.html").is_file():
+    if (docs := workspace.data_docs).is_file():
         create_link_artifact(docs.as_uri(), f"Data Docs: {docs}", key="data-docs", description="What the audit saw.")
 
 
@@ -199,10 +221,7 @@ def pull_now(
 ) -> pipeline.PullSummary:
     """The flow `pull`, called: its summary also where the run ends as failed. Raises what the flow raises."""
     state = pull(workspace, source_name, since, reason, return_state=True)
-    found = state.result(raise_on_failure=False)
-    if isinstance(found, BaseException):
-        raise found
-    return cast("pipeline.PullSummary", found)
+    return cast("pipeline.PullSummary", _summary_of(state))
 
 
 @flow(name="pull", flow_run_name="pull: {source_name}, {reason}", persist_result=False)
@@ -214,7 +233,8 @@ def pull(
     run = TrackedRun(opened.settings.worker_count)
     summary = pipeline.pull(opened, source_name, now=_now(), since=since, run=run)
     if summary.exit_code:
-        return Failed(data=summary, message=" ".join(found.message for found in summary.lists if found.message))
+        message = " ".join(found.message for found in summary.lists if found.message)
+        return Failed(data=UnsuccessfulError(message, summary), message=message)
     count = sum(found.record_count for found in summary.lists)
     return Completed(data=summary, message=f"{count:,} records landed" if count else "nothing has changed")
 
@@ -240,5 +260,6 @@ def maintain(workspace: Path, reason: str = "by hand") -> State[pipeline.Mainten
     opened = open_workspace(workspace)
     found = pipeline.maintain(opened, now=_now(), run=TrackedRun(opened.settings.worker_count))
     if found.faults:
-        return Failed(data=found, name="Faulty", message=" ".join(found.faults[:5]))
+        message = " ".join(found.faults[:5])
+        return Failed(data=UnsuccessfulError(message, found), name="Faulty", message=message)
     return Completed(data=found, message=f"{found.checked_count:,} archived files are whole")

@@ -139,6 +139,7 @@ class IngestSummary:
             "held": HeldError.exit_code,
             "refused": HeldError.exit_code,
             "deferred": TransientError.exit_code,
+            "denied": UnreadableError.exit_code,
         }
         return max((codes[f.status] for f in self.files), default=0)
 
@@ -170,7 +171,12 @@ def ingest(
     ledger = _ledger(workspace)
 
     def take(file: land.Landed) -> Candidate | None:
-        claimed = file if again is not None else land.claim(workspace, file)
+        try:
+            claimed = file if again is not None else land.claim(workspace, file)
+        except PermissionError as error:
+            if error.filename != str(file.path):
+                raise
+            return _denied(file)
         if claimed is None:
             return None
         return prepare_landed(
@@ -224,7 +230,20 @@ def prepare_landed(
         return replace(candidate(landed.digest or reading.sha256_of(landed.path)), unreadable=str(error))
     except TransientError as error:
         return replace(candidate(""), deferred=str(error))
+    except PermissionError as error:
+        if landed.origin is None or error.filename != str(landed.path):
+            raise
+        return replace(_denied(replace(landed, path=landed.origin)), landed=landed)
     return replace(found, prepared=prepared)
+
+
+def _denied(landed: land.Landed) -> Candidate:
+    """What another user has put into landing in a way that ours may not take: it waits there, and stops nothing else."""
+    reason = (
+        f"{landed.path}: the user that runs this may not take it. "
+        f"Deliver as that user, or so that its group may read and write: chmod g+rw{'x' * landed.path.is_dir()}"
+    )
+    return Candidate(landed, "", "", landed.file_name, 0, landed.path, deferred=reason, is_denied=True)
 
 
 def settle(
@@ -255,7 +274,16 @@ def settle(
             land.release_claim(candidate.landed)
         land.sweep(workspace)
     outcomes += [
-        FileOutcome(0, c.file_name, c.landed.source_name, "", "", "deferred", True, (c.deferred or "",))
+        FileOutcome(
+            0,
+            c.file_name,
+            c.landed.source_name,
+            "",
+            "",
+            "denied" if c.is_denied else "deferred",
+            True,
+            (c.deferred or "",),
+        )
         for c in deferred
     ]
     return IngestSummary(outcomes, is_stale)

@@ -86,6 +86,11 @@ class Workspace:
         """The pages of a report that waits for approval."""
         return self.root / "published" / "draft"
 
+    @property
+    def data_docs(self) -> Path:
+        """The first page of what the audit saw, where Great Expectations writes it."""
+        return self.root / "data-docs" / "gx" / "uncommitted" / "data_docs" / "local_site" / "index.html"
+
     def folder(self, *parts: str) -> Path:
         """A folder of the workspace, made if it is not there."""
         path = self.root.joinpath(*parts)

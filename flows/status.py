@@ -85,7 +85,7 @@ class Status:
     open_tokens: list[OpenToken] = field(default_factory=list)
     release: ReleaseLine | None = None
     undecided_release: ReleaseLine | None = None
-    strays: list[str] = field(default_factory=list)
+    strays: dict[str, str] = field(default_factory=dict)
     late: list[LateSource] = field(default_factory=list)
 
     def lines(self) -> list[str]:
@@ -98,7 +98,7 @@ class Status:
             if self.pending_count
             else "landing    nothing waits"
         )
-        found += [f"landing    {name}: in no folder of a known source, so never taken" for name in self.strays]
+        found += [f"landing    {name}: {reason}" for name, reason in self.strays.items()]
         if not self.is_published:
             return [*found, "published  nothing yet. Run: outcomes ingest"]
         counts = ", ".join(f"{count:,} {status}" for status, count in self.file_counts.items()) or "none"
@@ -145,14 +145,9 @@ def _counted(number: int, thing: str, things: str = "") -> str:
 
 def read_status(workspace: Workspace, now: datetime) -> Status:
     """Where the workspace stands at an instant, without opening the live file."""
-    landing = workspace.root / "landing"
     known = land.known_sources(workspace.root / "sources")
     pending = len(land.pending(workspace, known))
-    strays = (
-        [str(path.relative_to(landing)) for path in sorted(landing.iterdir()) if path.name not in known]
-        if landing.is_dir()
-        else []
-    )
+    strays = land.never_taken(workspace, known)
     writer = lock_holder(workspace)
     if not workspace.snapshot.is_file():
         return Status(str(workspace.root), writer, pending, False, strays=strays)

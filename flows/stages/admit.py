@@ -37,6 +37,7 @@ class Candidate:
     is_taken_again: bool = False
     override: str | None = None
     deferred: str | None = None
+    is_denied: bool = False
     stamp: tuple[int, int, int] = (0, 0, 0)
 
 

@@ -91,13 +91,18 @@ def copy_in(workspace: Workspace, path: Path, source: Source) -> Landed:
 
 
 def pending(workspace: Workspace, sources: dict[str, Source], source_name: str | None = None) -> list[Landed]:
-    """Every finished file in landing, of one source or of all, by name."""
+    """Every finished file in landing, of one source or of all, by name; of a folder that may not be read the folder, so that
+    nobody takes it for an empty one.
+    """
     names = [known_source(sources, source_name).name] if source_name else sorted(sources)
     found = []
     for name in names:
         folder = workspace.root / "landing" / name
         if folder.is_dir():
-            found += [Landed(path, name) for path in sorted(folder.iterdir()) if _is_finished(path)]
+            try:
+                found += [Landed(path, name) for path in sorted(folder.iterdir()) if _is_finished(path)]
+            except PermissionError:
+                found.append(Landed(folder, name))
     return found
 
 
@@ -108,6 +113,22 @@ def _is_finished(path: Path) -> bool:
         and not path.name.startswith(".")
         and not path.name.lower().endswith(_UNFINISHED)
     )
+
+
+def never_taken(workspace: Workspace, sources: dict[str, Source]) -> dict[str, str]:
+    """What lies in landing and is taken by no run, by its place there, with the reason; what is still being written is not meant."""
+    landing = workspace.root / "landing"
+    found = {}
+    for path in sorted(landing.iterdir()) if landing.is_dir() else ():
+        if path.name not in sources:
+            found[path.name] = "in no folder of a known source, so never taken"
+        elif not path.is_dir():
+            found[path.name] = "not a folder, so no file of that source can be taken"
+        elif os.access(path, os.R_OK | os.X_OK):
+            for entry in sorted(path.iterdir()):
+                if not entry.name.startswith(".") and (entry.is_symlink() or not entry.is_file()):
+                    found[f"{path.name}/{entry.name}"] = "a folder or a link, not a file, so never taken"
+    return found
 
 
 def file_key(source: Source, file_name: str, digest: str) -> str:
@@ -148,10 +169,14 @@ def archive(
     A file that was written to since it was read (`stamp`) stays in landing: it is not the one the ledger knows.
     """
     if claimed.origin is not None and stamp_of(claimed.path) == stamp:
-        claimed.path.chmod(0o600)
+        kept = claimed.path
+        try:
+            kept.chmod(0o600)
+        except PermissionError:  # another user's, who let us read and write it: what is archived is ours
+            kept = claimed.path.with_name(".ours")
+            shutil.copyfile(claimed.path, kept)
         target = archived(workspace, claimed.source_name, digest)
         if not target.exists():
-            kept = claimed.path
             if rewrite is not None:
                 kept = claimed.path.with_name(".kept")
                 rewrite(kept)

@@ -25,7 +25,8 @@ def test_containers_run_the_commands_of_a_standing_installation(workspace):
     up = Up(workspace, print)
     for part in (up._worker, up._watcher):
         service = SERVICES[part.name]
-        assert [*service["entrypoint"], *service["command"]] == ["python", *part.command[1:]]
+        first = ["sh", "-c", 'python -m deployments.runs; exec "$$@"', "sh"] if part is up._worker else []
+        assert [*service["entrypoint"], *service["command"]] == [*first, "python", *part.command[1:]]
     assert POOL in SERVICES["worker"]["command"]
     assert SERVICES["server"]["command"][:2] == up._server.command[3:5] == ["server", "start"]
 
@@ -44,3 +45,11 @@ def test_the_unit_runs_outcomes_up():
     text = (ROOT / "systemd" / "patient-outcomes.service").read_text(encoding="utf-8")
     assert "ExecStart=/opt/patient-outcomes/.venv/bin/outcomes up\n" in text
     assert "UMask=0077\n" in text
+
+
+def test_every_volume_of_a_container_lies_where_the_image_has_a_folder_of_its_user():
+    # A volume that is mounted where the image has nothing belongs to root, and nothing could be written there.
+    made = (ROOT / "Containerfile").read_text(encoding="utf-8").partition("install -d -o outcomes -m 700 ")[2]
+    folders = made.splitlines()[0].split()
+    mounted = [volume.split(":")[1] for name in OURS for volume in SERVICES[name]["volumes"]]
+    assert set(mounted) <= set(folders)

@@ -88,7 +88,7 @@ def without_privileges() -> None:
     held = (ctypes.c_uint32 * 6)()
     libc.capget(header, held)
     drop_from_bounding_set = 24
-    for override in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+    for override in (1, 2, 3):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER
         libc.prctl(drop_from_bounding_set, override, 0, 0, 0)
         for place in range(3):
             held[place] &= ~(1 << override)

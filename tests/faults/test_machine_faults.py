@@ -61,6 +61,41 @@ def test_a_folder_that_may_not_be_written_stops_the_run_with_one_error(tmp_path,
     assert end_state(root) == undisturbed
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="capabilities are Linux's")
+def test_what_may_not_be_taken_is_named_waits_and_stops_nothing_else(tmp_path, delivered, undisturbed):
+    root = copied(delivered, tmp_path / "ws")
+    files = sorted((root / "landing" / "canonical").iterdir())
+    shut = files[0]
+    shut.chmod(0)
+    folder = root / "landing" / "floodlight"
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0)
+    code, said = finished(outcomes(root, *INGEST, before=without_privileges))
+    tried("files and folders of others")
+    assert code in (10, 11), said
+    assert f"{shut}: the user that runs this may not take it" in said
+    assert f"{folder}: the user that runs this may not take it" in said
+    # Held ones have left landing as well: what may not be read is all that is left.
+    assert list((root / "landing" / "canonical").iterdir()) == [shut]
+    shut.chmod(0o600)
+    folder.chmod(0o700)
+    rerun(root, INGEST)
+    assert not list((root / "landing" / "canonical").iterdir())
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files to others")
+def test_a_file_of_another_user_is_taken_where_its_group_may_write(tmp_path, delivered, undisturbed):
+    root = copied(delivered, tmp_path / "ws")
+    for path in (root / "landing" / "canonical").iterdir():
+        os.chown(path, 65534, -1)
+        path.chmod(0o660)
+    code, said = finished(outcomes(root, *INGEST, before=without_privileges))
+    tried("files and folders of others")
+    assert code in (0, 10, 11), said
+    assert end_state(root) == undisturbed
+    assert {path.stat().st_uid for path in (root / "archive").rglob("*")} == {0}
+
+
 @pytest.mark.parametrize("damage", ["cut", "deleted", "changed"])
 def test_a_damaged_spool_is_made_anew(tmp_path, delivered, undisturbed, damage):
     root = copied(delivered, tmp_path / "ws")

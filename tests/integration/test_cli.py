@@ -249,6 +249,19 @@ def test_a_file_in_no_source_s_folder_is_pointed_out(home, outcomes):
     assert "loose.csv: in no folder of a known source" in out
 
 
+def test_status_names_links_and_folders_that_lie_where_files_are_taken(home, outcomes):
+    landing = home / "landing" / "canonical"
+    (landing / "more").mkdir(parents=True)
+    (landing / "consent-link.csv").symlink_to(home / "outcomes.toml")
+    (landing / "consent-a.csv.part").write_text("x")
+    (home / "landing" / "floodlight").write_text("x")
+    _, out, _ = outcomes("--workspace", home, "status")
+    assert "canonical/more: a folder or a link, not a file, so never taken" in out
+    assert "canonical/consent-link.csv: a folder or a link, not a file, so never taken" in out
+    assert "floodlight: not a folder, so no file of that source can be taken" in out
+    assert "consent-a" not in out
+
+
 def test_a_report_can_be_of_the_year_up_to_an_earlier_day(home, outcomes):
     code, out, _ = outcomes("--workspace", home, "--json", "report", "--on", "2025-09-30")
     assert (code, json.loads(out)["as_of_at"]) == (0, "2025-09-30T23:59:59.999999+00:00")

@@ -71,6 +71,24 @@ def test_an_ingest_is_one_flow_run_whose_tasks_are_the_stages(deployed, runs, tm
     ]
 
 
+def test_a_held_file_is_named_to_the_caller_and_not_to_the_log_and_the_audit_is_linked(deployed, tmp_path, standing):
+    workspace = create_workspace(tmp_path / "ws")
+    consents(workspace.folder("landing", "canonical"), "good", 3)
+    consents(workspace.folder("landing", "canonical"), "jane-doe", 3, status="perhaps")
+    state = deployed.ingest(workspace.root, reason="one is bad", return_state=True)
+    # What the engine raises, and logs, is what the state of a failed run holds.
+    raised = state.result(raise_on_failure=False)
+    assert state.name == "Held"
+    assert str(raised) == state.message == "1 of 2 files need a decision: outcomes batch list (ids 2)"
+    assert "jane-doe" not in repr(raised)
+    shown = {artifact["key"]: artifact["data"] for artifact in standing.ask("artifacts/latest/filter")}
+    (page,) = workspace.root.rglob("data_docs/local_site/index.html")
+    assert str(page) in shown["data-docs"]
+
+    consents(workspace.folder("landing", "canonical"), "john-doe", 3, status="unlikely")
+    assert [file.status for file in deployed.take(workspace.root).files] == ["held"]
+
+
 def test_a_tracked_report_is_the_plain_one(deployed, tmp_path):
     from flows import pipeline
 

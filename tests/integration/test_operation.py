@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import urllib.request
 import uuid
 
 from standing import OUTCOMES, until
@@ -45,6 +46,9 @@ def test_what_lands_is_taken_and_reported_on_and_a_held_file_is_no_success(stand
     ((file_id,),) = standing.published("SELECT file_id FROM ops.file WHERE status = 'held'")
     assert told["payload"] == {"source_names": ["canonical"], "file_ids": [file_id]}
     assert "secret-patient" not in json.dumps([standing.ask("events/filter", filter={}, limit=50), receiver.told])
+    # Nor does a log name the file: its name may be a person's.
+    logged = json.dumps(standing.ask("logs/filter", limit=200))
+    assert "consent-bad.csv" not in logged + (standing.workspace.root / "logs" / "worker.log").read_text()
 
     # Nothing is left over: no run that waits or runs, no automation without its deployment, no slot that is taken.
     until(standing.is_idle, SLOW, standing.told)
@@ -60,6 +64,12 @@ def test_what_lands_is_taken_and_reported_on_and_a_held_file_is_no_success(stand
     started = [a["deployment_id"] for auto in automations for a in auto["actions"] if a["type"] == "run-deployment"]
     assert set(started) <= set(deployments)
     until(lambda: standing.taken_slots() == [], SLOW, standing.taken_slots)
+
+
+def test_its_pages_ask_the_server_they_came_from(standing):
+    # An absolute address would be another machine's for a browser that reached the server from elsewhere.
+    with urllib.request.urlopen(f"http://127.0.0.1:{standing.port}/ui-settings") as answer:
+        assert json.load(answer)["api_url"] == "/api"
 
 
 def test_it_runs_once_a_workspace(standing):

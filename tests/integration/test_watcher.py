@@ -102,6 +102,27 @@ def test_what_a_server_did_not_take_is_said_again(watcher, server, landing):
     assert server.events == [landed(1)]
 
 
+def test_what_waits_while_a_source_cannot_be_read_is_announced_once_it_can(watcher, server, workspace, landing):
+    canonical.write_csv(landing / "consent-a.csv", [standing.consent("a")])
+    broken = workspace.folder("sources") / "weekly.yaml"
+    broken.write_text("name: weekly\nrhythm: sometimes\n")
+    stop = threading.Event()
+    running = threading.Thread(target=watcher.run, args=(stop,))
+    running.start()
+    try:
+        standing.until(lambda: watcher.said, 20)
+        # Several ticks: said once, not at every look.
+        stop.wait(6)
+        assert running.is_alive()
+        (said,) = watcher.said
+        assert "weekly.yaml" in said
+        broken.unlink()
+        standing.until(lambda: server.events == [landed(1)], 20)
+    finally:
+        stop.set()
+        running.join(20)
+
+
 def test_it_looks_when_it_starts_and_whenever_something_lands(watcher, server, landing):
     canonical.write_csv(landing / "consent-before.csv", [standing.consent("before")])
     stop = threading.Event()
