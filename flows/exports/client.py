@@ -24,7 +24,14 @@ import httpx
 from flows.errors import PipelineError, UnreadableError
 from flows.exports.credentials import credentials_of
 from flows.exports.files import whole_file
-from flows.exports.patience import AgainError, DamagedBodyError, Patience, http_date, seconds_asked_for
+from flows.exports.patience import (
+    AgainError,
+    DamagedBodyError,
+    Patience,
+    getting_on,
+    http_date,
+    seconds_asked_for,
+)
 from schemas.apis import Authentication, FormKey, Retries, is_private
 
 Found = TypeVar("Found")
@@ -262,8 +269,9 @@ class Client:
         """The body as the server has it: unpacked, whole, and on the disk."""
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         size, checked_at = 0, 0
+        self._expect_room(what)
         with whole_file(into) as file:
-            for chunk in _unpacked(response):
+            for chunk in self._body(response):
                 if size == 0 and (kind in ("text/html", "application/xhtml+xml") or _is_page(chunk)):
                     raise UnreadableError(
                         f"{what}: {self.server} answers with a page for people (HTML) where records are due: a sign-in, a proxy or upkeep. "
@@ -272,15 +280,22 @@ class Client:
                 size += len(chunk)
                 if most_bytes is not None and size > most_bytes:
                     raise UnreadableError(
-                        f"{what}: a response of more than {most_bytes >> 20} MB in one JSON document. Ask for smaller pages (`page_size`), or for NDJSON."
+                        f"{what}: a response of more than {most_bytes >> 20} MB in one JSON document. Ask for fewer records at a time (`page_size`; of REDCap `batch_records`), or for NDJSON."
                     )
                 if size - checked_at > 16 * _CHUNK:
                     checked_at = size
-                    if self._free_bytes() <= 0:
-                        raise PipelineError(
-                            f"{what}: the disk is nearly full (minimum_free_bytes in outcomes.toml). Free some, then run the command again: what has landed stays."
-                        )
+                    self._expect_room(what)
                 file.write(chunk)
+
+    def _body(self, response: httpx.Response) -> Iterator[bytes]:
+        # Each piece as soon as it has come: waiting until many are there would hide how slowly they do.
+        return _unpacked(getting_on(response.iter_raw(), self._connection.timeout_seconds), response)
+
+    def _expect_room(self, what: str) -> None:
+        if self._free_bytes() <= 0:
+            raise PipelineError(
+                f"{what}: the disk is nearly full (minimum_free_bytes in outcomes.toml). Free some, then run the command again: what has landed stays."
+            )
 
     def _post(self, address: str, form: dict[str, str], headers: dict[str, str]) -> dict[str, Any]:
         """Ask the authorization server for a token."""
@@ -295,7 +310,7 @@ class Client:
                         f"{what} refuses to give a token ({response.status_code}). Check `authentication` in the source's YAML and the variable that it names."
                     )
                 body = b""
-                for chunk in _unpacked(response):
+                for chunk in self._body(response):
                     body += chunk
                     if len(body) > _MOST_SMALL_BYTES:
                         raise UnreadableError(f"{what} answers with more than a token.")
@@ -336,17 +351,17 @@ def _is_page(start: bytes) -> bool:
     return start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<"
 
 
-def _unpacked(response: httpx.Response) -> Iterator[bytes]:
+def _unpacked(pieces: Iterator[bytes], response: httpx.Response) -> Iterator[bytes]:
     """The body in pieces of bounded size. A packed one that ends too early is damaged: httpx would not say so."""
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding in ("identity", ""):
-        yield from response.iter_raw(_CHUNK)
+        yield from pieces
         return
     if encoding not in ("gzip", "x-gzip"):
         raise DamagedBodyError("packs its body in a way that it was not asked for")
     unpack = zlib.decompressobj(wbits=31)
     try:
-        for packed in response.iter_raw(_CHUNK):
+        for packed in pieces:
             rest = packed
             while rest:
                 if unpack.eof:
