@@ -260,9 +260,9 @@ def test_a_status_address_on_another_server_is_neither_asked_nor_kept(workspace)
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ({"export": "/metadata"}, "export: String should match pattern"),
+        ({"export": "/metadata"}, "api.export: is not written as"),
         ({"address": "http://fhir.example.org"}, "plain http would show"),
-        ({"key": "x"}, "Extra inputs are not permitted"),
+        ({"key": "x"}, "api.key: is no name that is known here"),
         ({"file": "bundle-all"}, None),
     ],
 )
