@@ -47,7 +47,7 @@ _REPEATING = frozenset({307, 308})
 _MOST_REDIRECTS = 5
 _CONNECT_SECONDS = 20.0
 # RFC 8288. httpx splits links at commas, which addresses may hold.
-_LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[\w!#$&+.^`|~*-]+\s*(?:=\s*(?:"[^"]*"|[^\s",;]+))?)*)')
+_LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[\w!#$&+.^`|~*-]+(?:\s*=\s*(?:"[^"]*"|[^\s",;]+))?)*)')
 _REL = re.compile(r';\s*rel\s*=\s*"?([^";]*)"?', re.IGNORECASE)
 # An answer that is read as a whole, such as a token's.
 _MOST_SMALL_BYTES = 1 << 20
@@ -168,6 +168,7 @@ class Client:
         """
         self._expect_allowed(what, request.address, is_open=request.is_open)
         url = httpx.URL(request.address)
+        self._expect_sendable(what, request)
         if request.parameters:
             url = url.copy_merge_params(dict(request.parameters))
         is_renewed = False
@@ -204,10 +205,19 @@ class Client:
                 "who asks. Name the right server as `address` in the source's YAML."
             )
 
+    def _expect_sendable(self, what: str, request: Request) -> None:
+        """Raises UnreadableError if a mark or an id that the server gave cannot be sent back: JSON can write half of a sign."""
+        try:
+            "".join([*request.parameters.values(), *(request.form or {}).values()]).encode()
+        except UnicodeEncodeError:
+            raise UnreadableError(
+                f"{what}: {self.server} gives a mark or an id that no request can carry, as it holds half of a sign. Nothing of it is taken."
+            ) from None
+
     def _parsed(self, what: str, address: str) -> httpx.URL:
         try:
             return httpx.URL(address)
-        except httpx.InvalidURL:
+        except (httpx.InvalidURL, UnicodeEncodeError):
             raise UnreadableError(f"{what}: {self.server} points to what is no address.") from None
 
     def _expect_allowed(self, what: str, address: str, *, is_open: bool) -> None:
@@ -316,7 +326,7 @@ class Client:
                         raise UnreadableError(f"{what} answers with more than a token.")
             try:
                 answer = json.loads(body)
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise DamagedBodyError("answers with what is no JSON") from None
             return answer if isinstance(answer, dict) else {}
 
