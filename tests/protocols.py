@@ -38,7 +38,12 @@ class Protocol:
 
     def landed_records(self, workspace: Workspace) -> list[str]:
         """Every record that has landed, each as often as there are different ones of it."""
-        return sorted({text for path in landed(workspace, self.source_name) for text in self._texts(path)})
+        return sorted({text for texts in self.landed_files(workspace).values() for text in texts})
+
+    def landed_files(self, workspace: Workspace) -> dict[str, list[str]]:
+        """The records of each file that has landed, by its name."""
+        found = [path for path in landed(workspace, self.source_name) if not path.name.startswith(".")]
+        return {path.name: self._texts(path) for path in found}
 
     def wanted(self) -> list[str]:
         return sorted(map(_text, self.records))

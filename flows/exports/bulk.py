@@ -13,8 +13,9 @@ from urllib.parse import urljoin
 
 from flows.errors import TransientError, UnreadableError
 from flows.exports.bodies import Body, parsed_document, value_at
-from flows.exports.client import Answer, Client, RejectedError, Request
+from flows.exports.client import Client, RejectedError
 from flows.exports.export import Fetched, Place
+from flows.exports.messages import Answer, Request
 from flows.exports.patience import DamagedBodyError, http_date, seconds_asked_for, to_the_second
 from schemas.apis import BulkApi
 from schemas.sources import Source

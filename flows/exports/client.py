@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import time
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
@@ -24,14 +20,9 @@ import httpx
 from flows.errors import PipelineError, UnreadableError
 from flows.exports.credentials import credentials_of
 from flows.exports.files import whole_file
-from flows.exports.patience import (
-    AgainError,
-    DamagedBodyError,
-    Patience,
-    getting_on,
-    http_date,
-    seconds_asked_for,
-)
+from flows.exports.messages import Answer, Request
+from flows.exports.patience import AgainError, DamagedBodyError, Patience, seconds_asked_for
+from flows.exports.streams import getting_on, is_page, unpacked
 from schemas.apis import Authentication, FormKey, Retries, is_private
 
 Found = TypeVar("Found")
@@ -46,12 +37,10 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REPEATING = frozenset({307, 308})
 _MOST_REDIRECTS = 5
 _CONNECT_SECONDS = 20.0
-# RFC 8288. httpx splits links at commas, which addresses may hold.
-_LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[\w!#$&+.^`|~*-]+(?:\s*=\s*(?:"[^"]*"|[^\s",;]+))?)*)')
-_REL = re.compile(r';\s*rel\s*=\s*"?([^";]*)"?', re.IGNORECASE)
 # An answer that is read as a whole, such as a token's.
 _MOST_SMALL_BYTES = 1 << 20
-_CHUNK = 1 << 20
+# As often the free disk is looked at within a body.
+_CHECKED_BYTES = 16 << 20
 
 
 class Connection(Protocol):
@@ -71,46 +60,6 @@ class Connection(Protocol):
     def timeout_seconds(self) -> float: ...
     @property
     def retries(self) -> Retries: ...
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked for: a whole address, what is added to its query and headers, and with which statuses it may be answered.
-
-    With a form it is posted, else a GET. `is_open`: whoever has the address may read it. It may be on another server, and nobody
-    is told who asks.
-    """
-
-    address: str
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-    form: Mapping[str, str] | None = None
-    statuses: frozenset[int] = frozenset({200, 204})
-    is_open: bool = False
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the server said about the body that it sent. `is_framed`: how long the body is was said too."""
-
-    status: int
-    address: str
-    headers: httpx.Headers
-    is_framed: bool
-
-    @property
-    def links(self) -> list[dict[str, str]]:
-        """What the header `Link` names: each with its `url` and its `rel`."""
-        return [
-            {"url": url, "rel": rel}
-            for url, rest in _LINK.findall(self.headers.get("link", ""))
-            for rel in _REL.findall(rest)
-        ]
-
-    @property
-    def at(self) -> datetime | None:
-        """The server's clock when it answered."""
-        return http_date(self.headers.get("date"))
 
 
 class Client:
@@ -282,7 +231,7 @@ class Client:
         self._expect_room(what)
         with whole_file(into) as file:
             for chunk in self._body(response):
-                if size == 0 and (kind in ("text/html", "application/xhtml+xml") or _is_page(chunk)):
+                if size == 0 and (kind in ("text/html", "application/xhtml+xml") or is_page(chunk)):
                     raise UnreadableError(
                         f"{what}: {self.server} answers with a page for people (HTML) where records are due: a sign-in, a proxy or upkeep. "
                         "Nothing of it is taken; look at it in a browser."
@@ -292,14 +241,14 @@ class Client:
                     raise UnreadableError(
                         f"{what}: a response of more than {most_bytes >> 20} MB in one JSON document. Ask for fewer records at a time (`page_size`; of REDCap `batch_records`), or for NDJSON."
                     )
-                if size - checked_at > 16 * _CHUNK:
+                if size - checked_at > _CHECKED_BYTES:
                     checked_at = size
                     self._expect_room(what)
                 file.write(chunk)
 
     def _body(self, response: httpx.Response) -> Iterator[bytes]:
         # Each piece as soon as it has come: waiting until many are there would hide how slowly they do.
-        return _unpacked(getting_on(response.iter_raw(), self._connection.timeout_seconds), response)
+        return unpacked(getting_on(response.iter_raw(), self._connection.timeout_seconds), response)
 
     def _expect_room(self, what: str) -> None:
         if self._free_bytes() <= 0:
@@ -355,33 +304,3 @@ class NotThereError(RejectedError):
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port or {"https": 443, "http": 80}.get(url.scheme)
-
-
-def _is_page(start: bytes) -> bool:
-    return start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<"
-
-
-def _unpacked(pieces: Iterator[bytes], response: httpx.Response) -> Iterator[bytes]:
-    """The body in pieces of bounded size. A packed one that ends too early is damaged: httpx would not say so."""
-    encoding = response.headers.get("content-encoding", "identity").strip().lower()
-    if encoding in ("identity", ""):
-        yield from pieces
-        return
-    if encoding not in ("gzip", "x-gzip"):
-        raise DamagedBodyError("packs its body in a way that it was not asked for")
-    unpack = zlib.decompressobj(wbits=31)
-    try:
-        for packed in pieces:
-            rest = packed
-            while rest:
-                if unpack.eof:
-                    unpack = zlib.decompressobj(wbits=31)
-                piece = unpack.decompress(rest, _CHUNK)
-                rest = unpack.unused_data if unpack.eof else unpack.unconsumed_tail
-                if piece:
-                    yield piece
-    except zlib.error:
-        raise DamagedBodyError("sends a body that cannot be unpacked") from None
-    yield unpack.flush()
-    if not unpack.eof:
-        raise DamagedBodyError("sends a body that breaks off")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 import re
 import ssl
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -24,9 +23,6 @@ Found = TypeVar("Found")
 
 # A body that is not what it should be may have been cut on its way; one that is so again is so at its server.
 _DAMAGED_ATTEMPTS = 3
-# A time-out says for how long nothing may come; who sends a byte now and then meets every one and never ends. So in ten times as
-# long, minutes by default, a body gets on by this much a second at least: a hundredth of what an old modem brought.
-_SLOW_TIMEOUTS, _LEAST_BYTES_A_SECOND = 10.0, 100.0
 
 
 class DamagedBodyError(ValueError):
@@ -73,18 +69,6 @@ class Patience:
                 grown = retries.first_seconds * 2 ** (attempt - 1)
                 pause = min(grown * random.uniform(0.5, 1.5), retries.longest_seconds)  # noqa: S311  no secret
                 self._wait(max(pause, again.wait or 0.0))
-
-
-def getting_on(pieces: Iterator[bytes], timeout_seconds: float) -> Iterator[bytes]:
-    """The pieces of a body as they come. Raises AgainError if they come so slowly that there is no end to it."""
-    span, since, size = _SLOW_TIMEOUTS * timeout_seconds, time.monotonic(), 0
-    for piece in pieces:
-        size += len(piece)
-        if (seconds := time.monotonic() - since) > span:
-            if size < seconds * _LEAST_BYTES_A_SECOND:
-                raise AgainError("sends its body too slowly to come to an end")
-            since, size = since + seconds, 0
-        yield piece
 
 
 def http_date(text: str | None) -> datetime | None:

@@ -15,8 +15,9 @@ from zoneinfo import ZoneInfo
 
 from flows.errors import UnreadableError
 from flows.exports.bodies import MOST_DOCUMENT_BYTES, Body, NoRecordsError, mark_of, parsed_document, value_at
-from flows.exports.client import Answer, Client, NotThereError, Request
+from flows.exports.client import Client, NotThereError
 from flows.exports.export import Fetched, Place
+from flows.exports.messages import Answer, Request
 from flows.exports.paging import paging_of
 from flows.exports.patience import http_date, to_the_second
 from schemas.apis import ApiPath, Incremental, RestApi, Stated, steps_of

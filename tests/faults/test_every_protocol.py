@@ -123,7 +123,7 @@ LASTING = {
 
 @pytest.mark.parametrize("name", LASTING)
 def test_what_lasts_is_one_clear_error_and_the_next_pull_goes_on(workspace, server, protocol, pull, name, monkeypatch):
-    monkeypatch.setattr("flows.exports.patience._SLOW_TIMEOUTS", 0.5)
+    monkeypatch.setattr("flows.exports.streams._SLOW_TIMEOUTS", 0.5)
     change, words = LASTING[name]
     server.fault = second(protocol, change, always=True)
     protocol.describe(server, workspace, **QUICK)
