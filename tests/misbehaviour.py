@@ -52,10 +52,10 @@ def pointing_to(url):
 
 
 def trickling(reply):
-    """A body that comes byte by byte and never ends: never so slowly that a time-out would notice."""
+    """A body that comes byte by byte: for ten seconds, and never so slowly that a time-out would notice."""
 
     def pieces():
-        while True:
+        for _ in range(500):
             time.sleep(0.02)
             yield b" "
 

@@ -143,10 +143,9 @@ def test_another_server_is_not_asked_and_never_shown_who_asks(workspace, server,
     goes_on(workspace, server, protocol, pull)
 
 
+# A token of REDCap does not expire; one that is withdrawn is refused.
+@pytest.mark.parametrize("protocol", ["rest", "fhir-search", "fhir-bulk"], indirect=True)
 def test_a_token_that_expires_in_mid_run(workspace, server, protocol, pull):
-    if protocol.source_name == "study":
-        pytest.skip("a token of REDCap does not expire; one that is withdrawn is refused")
-
     def expires(reply):
         server.token, reply.status = "another", 401
 
@@ -174,9 +173,9 @@ def test_a_full_disk_is_one_clear_error_and_the_next_pull_goes_on(workspace, ser
     goes_on(workspace, server, protocol, pull)
 
 
+# The files of Bulk Data are NDJSON, of which a line is held at a time.
+@pytest.mark.parametrize("protocol", ["rest", "fhir-search", "redcap"], indirect=True)
 def test_a_body_that_is_too_large_for_one_document_names_what_to_change(workspace, server, protocol, pull, monkeypatch):
-    if protocol.list_name == "export":
-        pytest.skip("the files of Bulk Data are NDJSON, of which a line is held at a time")
     for module in ("rest", "redcap"):
         monkeypatch.setattr(f"flows.exports.{module}.MOST_DOCUMENT_BYTES", 1 << 20)
     sent = []
