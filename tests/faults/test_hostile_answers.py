@@ -3,11 +3,9 @@
 import errno
 import json
 import re
-import time
 from pathlib import Path
 
 import canonical
-import httpx
 import pytest
 from api_server import CLOCK, STYLES, TOKEN, VARIABLE, Api, as_records, consents, landed, landed_records
 from fhir_server import FhirApi, observations
@@ -16,7 +14,6 @@ from redcap_server import Redcap, people
 
 from flows import pipeline
 from flows.exports import state
-from flows.exports.messages import Answer
 from schemas.sources import SourceError
 
 RECORDS = consents(25)
@@ -112,13 +109,6 @@ def test_a_token_in_a_nest_without_end(workspace, api, pull, monkeypatch):
     api.source(workspace, authentication=oauth)
     found = pull()
     assert (found.exit_code, "authorization server" in found.message) == (10, True)
-
-
-def test_a_header_of_blanks_costs_no_time():
-    answer = Answer(200, "", httpx.Headers({"link": "<a>; x" + " " * 60_000}), is_framed=True)
-    began = time.monotonic()
-    assert answer.links == []
-    assert time.monotonic() - began < 1
 
 
 def test_a_circle_of_two_pages_with_ever_new_marks_is_noticed(workspace, api, pull):
