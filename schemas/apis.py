@@ -72,6 +72,18 @@ def _as_texts(value: Any) -> Any:
     return tuple(str(v) if isinstance(v, (int, float)) else v for v in values)
 
 
+# What would stand in a file that is committed.
+_SECRET = re.compile(r"(proxy-)?authorization|cookie|.*(token|secret|password|api[-_]?key)", re.IGNORECASE)
+
+
+def _tells_no_secret(said: dict[str, str]) -> dict[str, str]:
+    if names := [name for name in said if _SECRET.fullmatch(name)]:
+        raise ValueError(
+            f"{', '.join(names)} would hold a secret, which never stands in this file: use `authentication`"
+        )
+    return said
+
+
 JsonPath = Annotated[str, AfterValidator(_is_path)]
 Address = Annotated[str, AfterValidator(_is_address)]
 Cron = Annotated[str, AfterValidator(_is_cron)]
@@ -80,6 +92,10 @@ Parameter = Annotated[str, Field(min_length=1)]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")]
 # Strict, so that a secret that was written here by mistake is noticed.
 Variable = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{2,}$", description="Name of a variable of the environment")]
+
+
+Headers = Annotated[dict[HeaderName, str], AfterValidator(_tells_no_secret)]
+Parameters = Annotated[dict[str, str], AfterValidator(_tells_no_secret)]
 
 
 class Bearer(_Part):
@@ -233,6 +249,16 @@ class Incremental(_Part):
     overlap: Span = timedelta(minutes=10)
     format: Literal["instant", "date", "epoch_seconds", "epoch_milliseconds"] = "instant"
 
+    @model_validator(mode="after")
+    def _loses_nothing(self) -> Incremental:
+        if self.overlap < timedelta(seconds=1):
+            raise ValueError(
+                "an `overlap` of a second at least: records of the same instant may have come on both sides of a pull"
+            )
+        if self.format == "date" and self.prefix == "gt":
+            raise ValueError("`gt` of a date begins with the day after it: say `ge`")
+        return self
+
 
 class Stated(_Part):
     """A value of the response: a header, or a member of the body."""
@@ -272,7 +298,7 @@ class ApiPath(_Part):
 
     path: str = Field(pattern=r"^/[^?#]*$")
     file: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="How the names of its files begin")
-    parameters: dict[str, str] = {}
+    parameters: Parameters = {}
     total: Total | None = Field(default=None, description="Instead of the total of the API")
 
     @property
@@ -288,8 +314,8 @@ class RestApi(_Part):
     address: Address
     allow_plain_http: bool = Field(default=False, description="Without encryption also beyond this machine")
     paths: tuple[ApiPath, ...] = Field(min_length=1)
-    parameters: dict[str, str] = {}
-    headers: dict[HeaderName, str] = {}
+    parameters: Parameters = {}
+    headers: Headers = {}
     authentication: Authentication | None = None
     paging: Annotated[
         LinkHeader | NextLink | BundleLink | Cursor | PageNumber | Offset | Single, Field(discriminator="kind")
@@ -353,8 +379,8 @@ class BulkApi(_Part):
         default="export", pattern=r"^[a-z0-9][a-z0-9_-]*$", description="How the names of its files begin"
     )
     types: tuple[str, ...] = Field(default=(), description="The resources that are asked for; all if none is named")
-    parameters: dict[str, str] = {}
-    headers: dict[HeaderName, str] = {}
+    parameters: Parameters = {}
+    headers: Headers = {}
     authentication: Authentication | None = None
     incremental: Since | None = None
     patience: Span = Field(default=timedelta(hours=12), description="How long one command waits for the files")
@@ -388,7 +414,7 @@ class RedcapList(_Part):
         default="records", pattern=r"^[a-z0-9][a-z0-9_-]*$", description="How the names of its files begin"
     )
     report: int | None = Field(default=None, ge=1, description="The report's id")
-    parameters: dict[str, str] = {}
+    parameters: Parameters = {}
 
     @property
     def what(self) -> str:
@@ -403,7 +429,7 @@ class RedcapApi(_Part):
     address: Address = Field(description="As in https://redcap.example.org/api")
     allow_plain_http: bool = Field(default=False, description="Without encryption also beyond this machine")
     paths: tuple[RedcapList, ...] = Field(default=(RedcapList(),), min_length=1, description="What is exported")
-    headers: dict[HeaderName, str] = {}
+    headers: Headers = {}
     authentication: FormKey
     batch_records: int = Field(default=200, ge=1, le=10_000, description="So many records are asked for at a time")
     has_groups: bool = Field(default=True, description="With the data access group of each record")

@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from schemas.apis import Api, BulkApi
 from schemas.contract import TABLES
+from schemas.faults import told
 from schemas.redcap import FILLED, KEY, Dictionary, DictionaryError, read_dictionary, with_columns
 
 
@@ -217,7 +218,9 @@ class Source(_Part):
             raise ValueError("the files of a Bulk Data export are NDJSON: say `format: ndjson`, and no `records`")
         for name, where in self.api.lists.items():
             if self.pattern_for(self.pulled_name(name, None, "0" * 64)) is None:
-                raise ValueError(f"`files` takes no file whose name begins with {name}, as those of {where} do")
+                raise ValueError(
+                    f"`files` takes no file whose name begins with {name}, as those of {where} do: name {name}-*.{self.format} there"
+                )
 
     def pulled_name(self, what: str, exported_at: datetime | None, digest: str) -> str:
         """The name that a response lands under. The same bytes of the same export have the same name."""
@@ -358,8 +361,7 @@ def _read(text: str, where: str, folder: Path | None) -> Source:
     except yaml.YAMLError as error:
         raise SourceError(f"{where}: not YAML: {error}") from error
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
-        raise SourceError(f"{where}: {faults}") from error
+        raise SourceError(f"{where}: {'; '.join(told(error))}") from error
 
 
 def sources(workspace_folder: Path | None = None) -> dict[str, Source]:

@@ -132,28 +132,22 @@ class FhirApi(Api):
             lines = self.jobs[int(number) - 1][int(name) : int(name) + self.per_file]
         return "".join(json.dumps(line) + "\n" for line in lines).encode()
 
-    def clinic(self, workspace: Workspace) -> Source:
+    def clinic(self, workspace: Workspace, **said: Any) -> Source:
         """A clinic's server as a workspace would describe it: a few lines beside the bundled source."""
-        text = f"""
-name: clinic
-extends: fhir
-description: The server of a clinic
-format: json
-records: '$.entry[*].resource'
-api:
-  address: {self.url}/v1
-  headers: {{Accept: application/fhir+json}}
-  paths: [{{path: /Observation, file: bundle-observation, parameters: {{category: survey}}}}]
-  paging: {{kind: bundle}}
-  page_size: {{parameter: _count, records: 10}}
-  incremental: {{parameter: _lastUpdated, prefix: gt}}
-  total: {{at: $.total}}
-  authentication: {{kind: bearer, secret: {VARIABLE}}}
-  retries: {{first_seconds: 0.01, attempts: 4}}
-"""
-        folder: Path = workspace.folder("sources")
-        write(folder / "clinic.yaml", text)
-        return sources(folder)["clinic"]
+        api = {
+            "address": f"{self.url}/v1",
+            "headers": {"Accept": "application/fhir+json"},
+            "paths": [{"path": "/Observation", "file": "bundle-observation", "parameters": {"category": "survey"}}],
+            "paging": {"kind": "bundle"},
+            "page_size": {"parameter": "_count", "records": 10},
+            "incremental": {"parameter": "_lastUpdated", "prefix": "gt"},
+            "total": {"at": "$.total"},
+            "authentication": {"kind": "bearer", "secret": VARIABLE},
+            "retries": {"first_seconds": 0.01, "attempts": 4},
+            **said,
+        }
+        text = {"format": "json", "records": "$.entry[*].resource", "api": api}
+        return self._described(workspace, text)
 
     def bulk(self, workspace: Workspace, **said: Any) -> Source:
         """The same server as a workspace would describe it for its Bulk Data; what is said otherwise stands under `api`."""
@@ -166,7 +160,10 @@ api:
             "retries": {"first_seconds": 0.01, "attempts": 4},
             **said,
         }
-        text = {"name": "clinic", "extends": "fhir", "description": "The server of a clinic", "api": api}
+        return self._described(workspace, {"api": api})
+
+    def _described(self, workspace: Workspace, said: dict[str, Any]) -> Source:
+        text = {"name": "clinic", "extends": "fhir", "description": "The server of a clinic", **said}
         folder: Path = workspace.folder("sources")
         write(folder / "clinic.yaml", yaml.safe_dump(text))
         return sources(folder)["clinic"]

@@ -6,16 +6,17 @@ import hashlib
 import json
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
 from flows.errors import TransientError, UnreadableError
 from flows.exports.bodies import Body, parsed_document, value_at
-from flows.exports.client import Answer, Client, RejectedError, Request
+from flows.exports.client import Client, RejectedError
 from flows.exports.export import Fetched, Place
-from flows.exports.patience import DamagedBodyError, http_date, seconds_asked_for
+from flows.exports.messages import Answer, Request
+from flows.exports.patience import DamagedBodyError, http_date, seconds_asked_for, to_the_second
 from schemas.apis import BulkApi
 from schemas.sources import Source
 
@@ -94,8 +95,7 @@ class BulkExport:
         if self._api.types:
             parameters["_type"] = ",".join(self._api.types)
         if since is not None:
-            # To the second: what is cut off makes it earlier, so that nothing is missed.
-            parameters["_since"] = f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+            parameters["_since"] = to_the_second(since)
         headers = {"Accept": "application/fhir+json", "Prefer": "respond-async"}
 
         def read(answer: Answer, _: Path) -> Fetched:
@@ -142,15 +142,17 @@ class BulkExport:
 
     def _read_manifest(self, answer: Answer, path: Path) -> _Manifest:
         found = parsed_document(path)
-        at = http_date(value_at(found, ("transactionTime",), ""))
+        stated = value_at(found, ("transactionTime",))
+        at = http_date(stated) if isinstance(stated, str) else None
+        lists = {kind: value_at(found, (kind,)) for kind in _KINDS}
+        are_lists = all(isinstance(entries, list) for entries in lists.values() if entries is not None)
+        listed = [(kind, entry) for kind in _KINDS if are_lists for entry in lists[kind] or ()]
         files = [
             _File(kind, _joined(answer.address, entry["url"]), _count(entry))
-            for kind in _KINDS
-            for entry in value_at(found, (kind,), None) or ()
+            for kind, entry in listed
             if isinstance(entry, dict) and isinstance(entry.get("url"), str)
         ]
-        stated = sum(len(value_at(found, (kind,), None) or ()) for kind in _KINDS)
-        if at is None or len(files) < stated or not isinstance(found.get("output"), list):
+        if at is None or not are_lists or lists["output"] is None or len(files) < len(listed):
             raise UnreadableError(
                 f"{self._api.export}: {self._client.server} answers with what is no manifest of an export. Nothing of it is taken."
             )

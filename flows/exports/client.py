@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import time
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
@@ -24,7 +20,9 @@ import httpx
 from flows.errors import PipelineError, UnreadableError
 from flows.exports.credentials import credentials_of
 from flows.exports.files import whole_file
-from flows.exports.patience import AgainError, DamagedBodyError, Patience, http_date, seconds_asked_for
+from flows.exports.messages import Answer, Request
+from flows.exports.patience import AgainError, DamagedBodyError, Patience, seconds_asked_for
+from flows.exports.streams import getting_on, is_page, unpacked
 from schemas.apis import Authentication, FormKey, Retries, is_private
 
 Found = TypeVar("Found")
@@ -39,12 +37,10 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REPEATING = frozenset({307, 308})
 _MOST_REDIRECTS = 5
 _CONNECT_SECONDS = 20.0
-# RFC 8288. httpx splits links at commas, which addresses may hold.
-_LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[\w!#$&+.^`|~*-]+\s*(?:=\s*(?:"[^"]*"|[^\s",;]+))?)*)')
-_REL = re.compile(r';\s*rel\s*=\s*"?([^";]*)"?', re.IGNORECASE)
 # An answer that is read as a whole, such as a token's.
 _MOST_SMALL_BYTES = 1 << 20
-_CHUNK = 1 << 20
+# As often the free disk is looked at within a body.
+_CHECKED_BYTES = 16 << 20
 
 
 class Connection(Protocol):
@@ -64,46 +60,6 @@ class Connection(Protocol):
     def timeout_seconds(self) -> float: ...
     @property
     def retries(self) -> Retries: ...
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked for: a whole address, what is added to its query and headers, and with which statuses it may be answered.
-
-    With a form it is posted, else a GET. `is_open`: whoever has the address may read it. It may be on another server, and nobody
-    is told who asks.
-    """
-
-    address: str
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-    form: Mapping[str, str] | None = None
-    statuses: frozenset[int] = frozenset({200, 204})
-    is_open: bool = False
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the server said about the body that it sent. `is_framed`: how long the body is was said too."""
-
-    status: int
-    address: str
-    headers: httpx.Headers
-    is_framed: bool
-
-    @property
-    def links(self) -> list[dict[str, str]]:
-        """What the header `Link` names: each with its `url` and its `rel`."""
-        return [
-            {"url": url, "rel": rel}
-            for url, rest in _LINK.findall(self.headers.get("link", ""))
-            for rel in _REL.findall(rest)
-        ]
-
-    @property
-    def at(self) -> datetime | None:
-        """The server's clock when it answered."""
-        return http_date(self.headers.get("date"))
 
 
 class Client:
@@ -161,6 +117,7 @@ class Client:
         """
         self._expect_allowed(what, request.address, is_open=request.is_open)
         url = httpx.URL(request.address)
+        self._expect_sendable(what, request)
         if request.parameters:
             url = url.copy_merge_params(dict(request.parameters))
         is_renewed = False
@@ -197,10 +154,19 @@ class Client:
                 "who asks. Name the right server as `address` in the source's YAML."
             )
 
+    def _expect_sendable(self, what: str, request: Request) -> None:
+        """Raises UnreadableError if a mark or an id that the server gave cannot be sent back: JSON can write half of a sign."""
+        try:
+            "".join([*request.parameters.values(), *(request.form or {}).values()]).encode()
+        except UnicodeEncodeError:
+            raise UnreadableError(
+                f"{what}: {self.server} gives a mark or an id that no request can carry, as it holds half of a sign. Nothing of it is taken."
+            ) from None
+
     def _parsed(self, what: str, address: str) -> httpx.URL:
         try:
             return httpx.URL(address)
-        except httpx.InvalidURL:
+        except (httpx.InvalidURL, UnicodeEncodeError):
             raise UnreadableError(f"{what}: {self.server} points to what is no address.") from None
 
     def _expect_allowed(self, what: str, address: str, *, is_open: bool) -> None:
@@ -262,9 +228,10 @@ class Client:
         """The body as the server has it: unpacked, whole, and on the disk."""
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         size, checked_at = 0, 0
+        self._expect_room(what)
         with whole_file(into) as file:
-            for chunk in _unpacked(response):
-                if size == 0 and (kind in ("text/html", "application/xhtml+xml") or _is_page(chunk)):
+            for chunk in self._body(response):
+                if size == 0 and (kind in ("text/html", "application/xhtml+xml") or is_page(chunk)):
                     raise UnreadableError(
                         f"{what}: {self.server} answers with a page for people (HTML) where records are due: a sign-in, a proxy or upkeep. "
                         "Nothing of it is taken; look at it in a browser."
@@ -272,15 +239,22 @@ class Client:
                 size += len(chunk)
                 if most_bytes is not None and size > most_bytes:
                     raise UnreadableError(
-                        f"{what}: a response of more than {most_bytes >> 20} MB in one JSON document. Ask for smaller pages (`page_size`), or for NDJSON."
+                        f"{what}: a response of more than {most_bytes >> 20} MB in one JSON document. Ask for fewer records at a time (`page_size`; of REDCap `batch_records`), or for NDJSON."
                     )
-                if size - checked_at > 16 * _CHUNK:
+                if size - checked_at > _CHECKED_BYTES:
                     checked_at = size
-                    if self._free_bytes() <= 0:
-                        raise PipelineError(
-                            f"{what}: the disk is nearly full (minimum_free_bytes in outcomes.toml). Free some, then run the command again: what has landed stays."
-                        )
+                    self._expect_room(what)
                 file.write(chunk)
+
+    def _body(self, response: httpx.Response) -> Iterator[bytes]:
+        # Each piece as soon as it has come: waiting until many are there would hide how slowly they do.
+        return unpacked(getting_on(response.iter_raw(), self._connection.timeout_seconds), response)
+
+    def _expect_room(self, what: str) -> None:
+        if self._free_bytes() <= 0:
+            raise PipelineError(
+                f"{what}: the disk is nearly full (minimum_free_bytes in outcomes.toml). Free some, then run the command again: what has landed stays."
+            )
 
     def _post(self, address: str, form: dict[str, str], headers: dict[str, str]) -> dict[str, Any]:
         """Ask the authorization server for a token."""
@@ -295,13 +269,13 @@ class Client:
                         f"{what} refuses to give a token ({response.status_code}). Check `authentication` in the source's YAML and the variable that it names."
                     )
                 body = b""
-                for chunk in _unpacked(response):
+                for chunk in self._body(response):
                     body += chunk
                     if len(body) > _MOST_SMALL_BYTES:
                         raise UnreadableError(f"{what} answers with more than a token.")
             try:
                 answer = json.loads(body)
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise DamagedBodyError("answers with what is no JSON") from None
             return answer if isinstance(answer, dict) else {}
 
@@ -330,33 +304,3 @@ class NotThereError(RejectedError):
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port or {"https": 443, "http": 80}.get(url.scheme)
-
-
-def _is_page(start: bytes) -> bool:
-    return start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<"
-
-
-def _unpacked(response: httpx.Response) -> Iterator[bytes]:
-    """The body in pieces of bounded size. A packed one that ends too early is damaged: httpx would not say so."""
-    encoding = response.headers.get("content-encoding", "identity").strip().lower()
-    if encoding in ("identity", ""):
-        yield from response.iter_raw(_CHUNK)
-        return
-    if encoding not in ("gzip", "x-gzip"):
-        raise DamagedBodyError("packs its body in a way that it was not asked for")
-    unpack = zlib.decompressobj(wbits=31)
-    try:
-        for packed in response.iter_raw(_CHUNK):
-            rest = packed
-            while rest:
-                if unpack.eof:
-                    unpack = zlib.decompressobj(wbits=31)
-                piece = unpack.decompress(rest, _CHUNK)
-                rest = unpack.unused_data if unpack.eof else unpack.unconsumed_tail
-                if piece:
-                    yield piece
-    except zlib.error:
-        raise DamagedBodyError("sends a body that cannot be unpacked") from None
-    yield unpack.flush()
-    if not unpack.eof:
-        raise DamagedBodyError("sends a body that breaks off")

@@ -13,7 +13,7 @@ Place = dict[str, Any]
 
 
 class ShiftedError(Exception):
-    """The list moved while it was read, so that records may have been skipped: it is read from its beginning."""
+    """The list moved while it was read, so that records may have been skipped: it is read from its beginning. It may say what to do if it always does."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -22,6 +23,8 @@ from schemas.apis import (
     Single,
     steps_of,
 )
+
+_SEAMS = "If the same record reads otherwise each time, say `check_seams: false` under `paging`."
 
 
 class Page(Protocol):
@@ -123,7 +126,9 @@ class ByBundle(Once):
         if not isinstance(links, list):
             raise UnreadableError(f"{reader.what}: the links of the Bundle are no list. Nothing of it is taken.")
         found = [value_at(link, ("url",)) for link in links if value_at(link, ("relation",)) == "next"]
-        link = found[0] if found and isinstance(found[0], str) else None
+        if found and not isinstance(found[0], str):
+            raise UnreadableError(f"{reader.what}: the Bundle's way to the next page is no link. Nothing is lost.")
+        link = found[0] if found else None
         return Step(page, page.count if page else 0, {"link": page.joined(link)} if page and link else None)
 
 
@@ -153,6 +158,7 @@ class ByCursor(Once):
         if said.last_record is not None:
             if page.count == 0:
                 return None
+            _expect_distinct(page, said.last_record, reader)
             cursor = value_at(page.last, steps_of(said.last_record))
             if cursor is None:
                 raise _lacks(reader, said.last_record)
@@ -168,7 +174,7 @@ class ByCursor(Once):
                     f"{reader.what}: a page says that there are more, and not where. Nothing is lost."
                 )
             return None
-        if isinstance(cursor, bool) or not isinstance(cursor, (str, int, float)):
+        if not _can_be_sent(cursor):
             raise UnreadableError(f"{reader.what}: the cursor is no text. Check `paging` in the source's YAML.")
         return str(cursor)
 
@@ -191,7 +197,7 @@ class ByOffset:
         new_count = count
         if seam is not None:
             if page is None or count == 0 or not _begins_within(page, seam):
-                raise ShiftedError
+                raise ShiftedError(_SEAMS)
             new_count -= 1
         is_last = page is None or new_count == 0 or _is_short(self._said.end, count, self._size)
         if page is None or is_last:
@@ -204,7 +210,7 @@ class ByOffset:
 
 
 class ByNumber:
-    """Numbered pages; the last record of each is asked for once more when the next one was read."""
+    """Numbered pages; the last record of each is asked for once more when the next one was read, and at the end what stands behind it."""
 
     def __init__(self, said: PageNumber, size: PageSize | None) -> None:
         self._said, self._size = said, size
@@ -238,10 +244,14 @@ class ByNumber:
                 "under `paging` if records never move, or page by a cursor."
             )
         if found and mark_of(found[0]) == place["seam"]:
+            behind = {**alone, self._said.parameter: str(self._said.first + place["position"] + 1)}
+            if (page is None or page.count == 0) and reader.single(behind):
+                # An empty page that is not the end.
+                raise ShiftedError(_SEAMS)
             return
         # What was inserted before it has pushed the record into this page: then none was skipped.
         if page is None or place["seam"] not in map(mark_of, page.records()):
-            raise ShiftedError
+            raise ShiftedError(_SEAMS)
 
 
 def paging_of(api: RestApi) -> Paging:
@@ -265,6 +275,29 @@ def paging_of(api: RestApi) -> Paging:
 def _begins_within(page: Page, seam: int) -> bool:
     """Whether a record of the page is the one that the page before ended with: at its beginning, or pushed further into it."""
     return mark_of(page.first) == seam or seam in map(mark_of, page.records())
+
+
+def _can_be_sent(mark: Any) -> bool:
+    """Whether a request can carry it: JSON can write a number without end, and half of a sign."""
+    try:
+        str(mark).encode()
+    except UnicodeEncodeError:
+        return False
+    is_number = isinstance(mark, (int, float)) and not isinstance(mark, bool) and math.isfinite(mark)
+    return is_number or isinstance(mark, str)
+
+
+def _expect_distinct(page: Page, path: str, reader: Reader) -> None:
+    """Raises UnreadableError if two records of a page give the same mark: between two pages the second would be skipped."""
+    before: Any = object()
+    for record in page.records():
+        mark = value_at(record, steps_of(path))
+        if mark == before:
+            raise UnreadableError(
+                f"{reader.what}: records that follow each other have the same {path}, by which the next page is asked for, so that one of them "
+                "could be skipped between two pages. Name what no two records share as `last_record`, such as their id."
+            )
+        before = mark
 
 
 def _is_short(end: End, count: int, size: PageSize | None) -> bool:

@@ -10,7 +10,7 @@ import re
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
@@ -83,6 +83,11 @@ def http_date(text: str | None) -> datetime | None:
         if at.tzinfo is not None:
             return at
     return None
+
+
+def to_the_second(at: datetime) -> str:
+    """An instant as servers are asked from it. What is cut off makes it earlier, so that nothing is missed."""
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def seconds_asked_for(headers: httpx.Headers) -> float | None:

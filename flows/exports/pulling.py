@@ -6,9 +6,10 @@ import contextlib
 import json
 import shutil
 from array import array
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from flows.errors import HeldError, PipelineError, TransientError, UnreadableError
 from flows.exports import state as states
@@ -29,7 +30,7 @@ Told = Callable[[str, int, int], None]
 _TEMPORARY = ".pull-"
 # A list that moves is read again from its beginning so often before the pull gives up for now; one that lacks records, once.
 _MOST_RESTARTS, _MOST_RECOUNTS = 3, 1
-# As often as a server may give the same records, or none, in a row before it counts as one that goes in circles.
+# As often as a server may give the same records in one reading, or none in a row, before it counts as one that goes in circles.
 _MOST_SAME, _MOST_EMPTY = 3, 1_000
 
 
@@ -57,12 +58,17 @@ def pull_list(
     """Bring one list of the source's API into landing, from where the last pull ended, or all that has changed `since`.
 
     Raises TransientError if the server cannot be reached, UnreadableError if what it answers cannot be used, HeldError if
-    records are missing by the server's own count. What has landed by then stays, and the next pull goes on behind it.
+    records are missing by the server's own count, PipelineError if the disk fails. What has landed by then stays, and the next pull goes on behind it.
     """
     assert source.api is not None
     least_free = workspace.settings.minimum_free_bytes
     with Client(source.api, free_bytes=lambda: shutil.disk_usage(workspace.root).free - least_free) as client:
-        return _Pull(workspace, source, name, _export(source, name, client), now, told).run(since)
+        try:
+            return _Pull(workspace, source, name, _export(source, name, client), now, told).run(since)
+        except OSError as error:
+            raise PipelineError(
+                f"{name}: {workspace.root} cannot be written: {error.strerror or 'unknown fault'}. Mend that, then run the command again: what has landed stays."
+            ) from error
 
 
 def _export(source: Source, name: str, client: Client) -> Export:
@@ -121,11 +127,12 @@ class _Pull:
 
     def _forget_way(self) -> None:
         self._been: set[str] = set()
-        self._signature, self._same_count, self._empty_count = "", 0, 0
+        self._signatures, self._empty_count = Counter[str](), 0
 
     def _to_its_end(self, progress: Progress, *, is_resumed: bool) -> Progress:
         error: type[PipelineError]
         while True:
+            advice = "What has landed stays; the next pull begins where this one did."
             try:
                 while progress.place is not None:
                     progress = self._one_page(progress)
@@ -134,7 +141,8 @@ class _Pull:
                 if not missing:
                     return progress
                 why, error, most = f"{missing:,} records fewer than its total says", HeldError, _MOST_RECOUNTS
-            except ShiftedError:
+            except ShiftedError as shifted:
+                advice = f"{advice} {shifted}".rstrip()
                 why, error, most = "records that move while they are read", TransientError, _MOST_RESTARTS
             except RejectedError:
                 if not is_resumed:
@@ -146,7 +154,7 @@ class _Pull:
             if progress.restart_count >= most:
                 self._drop_progress()
                 raise error(
-                    f"{self._name}: the server gave {why}, after {progress.restart_count + 1} readings. What has landed stays; the next pull begins where this one did."
+                    f"{self._name}: the server gave {why}, after {progress.restart_count + 1} readings. {advice}"
                 )
             progress = self._begin(progress.since, progress.restart_count + 1)
             is_resumed = False
@@ -199,12 +207,10 @@ class _Pull:
     def _check_way(self, fetched: Fetched) -> None:
         """Raises UnreadableError if the server goes in circles."""
         self._empty_count = 0 if fetched.record_count else self._empty_count + 1
-        is_same = bool(fetched.record_count) and fetched.signature == self._signature
-        self._same_count = self._same_count + 1 if is_same else 1
-        self._signature = fetched.signature
+        self._signatures.update([fetched.signature] if fetched.record_count else ())
         way = json.dumps(fetched.next, sort_keys=True)
         is_circle = fetched.next is not None and way in self._been
-        if is_circle or self._same_count >= _MOST_SAME or self._empty_count >= _MOST_EMPTY:
+        if is_circle or self._signatures[fetched.signature] >= _MOST_SAME or self._empty_count >= _MOST_EMPTY:
             self._drop_progress()
             raise UnreadableError(
                 f"{self._name}: the server goes in circles: it names a page that was read already, or gives the same records again and again. "
@@ -232,14 +238,22 @@ class _Pull:
         if overlap is None:
             return None
         if not self._export.is_timed_by_records:
-            return progress.clock - overlap if progress.clock else progress.since
+            return _before(progress.clock, overlap) if progress.clock else progress.since
         if progress.latest is None:
             return progress.since
-        return min(progress.latest, progress.clock or self._now) - overlap
+        return _before(min(progress.latest, progress.clock or self._now), overlap)
 
     def _drop_progress(self) -> None:
         self._state = replace(self._state, progress=None)
         states.save(self._kept, self._state)
+
+
+def _before(at: datetime, overlap: timedelta) -> datetime | None:
+    """So much earlier; None, which asks for everything, if no date can hold that."""
+    try:
+        return at - overlap
+    except OverflowError:
+        return None
 
 
 def failed(name: str, error: PipelineError) -> ListOutcome:

@@ -11,8 +11,9 @@ from typing import Any
 
 from flows.errors import HeldError, TransientError, UnreadableError
 from flows.exports.bodies import MOST_DOCUMENT_BYTES, mark_of, parsed_document
-from flows.exports.client import Answer, Client, Request
+from flows.exports.client import Client
 from flows.exports.export import Fetched, Place, ShiftedError
+from flows.exports.messages import Answer, Request
 from schemas.apis import RedcapApi, RedcapList
 from schemas.redcap import EVENT, INSTANCE, INSTRUMENT, Dictionary, DictionaryError, dictionary_of
 from schemas.sources import Source

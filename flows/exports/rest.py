@@ -15,10 +15,11 @@ from zoneinfo import ZoneInfo
 
 from flows.errors import UnreadableError
 from flows.exports.bodies import MOST_DOCUMENT_BYTES, Body, NoRecordsError, mark_of, parsed_document, value_at
-from flows.exports.client import Answer, Client, NotThereError, Request
+from flows.exports.client import Client, NotThereError
 from flows.exports.export import Fetched, Place
+from flows.exports.messages import Answer, Request
 from flows.exports.paging import paging_of
-from flows.exports.patience import http_date
+from flows.exports.patience import http_date, to_the_second
 from schemas.apis import ApiPath, Incremental, RestApi, Stated, steps_of
 from schemas.sources import Source
 
@@ -119,7 +120,7 @@ class RestExport:
             if isinstance(text, bool):
                 raise TypeError
             return int(text)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             raise UnreadableError(
                 f"{self._path.path}: no number stands at {where.at or where.header}, where the source's YAML says that the total does."
             ) from None
@@ -131,11 +132,11 @@ class RestExport:
             return None
         try:
             at = http_date(text) or datetime.fromisoformat(text.strip())
-        except ValueError:
+            return (at if at.tzinfo else at.replace(tzinfo=ZoneInfo(self._source.time_zone))).astimezone(UTC)
+        except (ValueError, OverflowError):
             raise UnreadableError(
                 f"{self._path.path}: the header {name} states no time. Check `exported_at` in the source's YAML."
             ) from None
-        return at if at.tzinfo else at.replace(tzinfo=ZoneInfo(self._source.time_zone))
 
 
 class _Reader:
@@ -263,13 +264,13 @@ def _sent(since: datetime, changes: Incremental) -> str:
     at = since.astimezone(UTC)
     match changes.format:
         case "date":
-            return f"{at:%Y-%m-%d}"
+            return at.date().isoformat()
         case "epoch_seconds":
             return str(int(at.timestamp()))
         case "epoch_milliseconds":
             return str(int(at.timestamp()) * 1000)
         case _:
-            return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+            return to_the_second(at)
 
 
 def _instant(value: Any, changes: Incremental, time_zone: str) -> datetime | None:
@@ -279,9 +280,9 @@ def _instant(value: Any, changes: Incremental, time_zone: str) -> datetime | Non
             unit = 1000.0 if changes.format == "epoch_milliseconds" else 1.0
             return None if isinstance(value, bool) else datetime.fromtimestamp(float(value) / unit, UTC)
         at = datetime.fromisoformat(value)
+        return (at if at.tzinfo else at.replace(tzinfo=ZoneInfo(time_zone))).astimezone(UTC)
     except (ValueError, TypeError, OverflowError, OSError):
         return None
-    return at if at.tzinfo else at.replace(tzinfo=ZoneInfo(time_zone))
 
 
 def _dumped(part: Any) -> Any:

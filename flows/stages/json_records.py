@@ -189,7 +189,7 @@ class JsonRecords:
         if seen and missing:
             raise UnreadableError(
                 f"{self._where}: none of its records has the required member{'s' if len(missing) > 1 else ''} {', '.join(missing)}. "
-                f"Export {'them' if len(missing) > 1 else 'it'} too, or name the right source."
+                f"Export {'them' if len(missing) > 1 else 'it'} too, name the right source, or say in its SELECTs where they stand."
             )
 
     def _count_independently(self, con: duckdb.DuckDBPyConnection) -> int | None:

@@ -58,9 +58,9 @@ def test_every_way_of_paging_gives_every_record_once_landed_unchanged(workspace,
 @settings(max_examples=60)
 @given(
     style=st.sampled_from(list(STYLES)),
-    count=st.integers(0, 60),
-    size=st.integers(1, 25),
-    cap=st.integers(1, 30),
+    count=st.integers(0, 30),
+    size=st.integers(1, 12),
+    cap=st.integers(1, 15),
     is_ndjson=st.booleans(),
 )
 @example(style="offset", count=20, size=10, cap=10, is_ndjson=False)

@@ -33,13 +33,17 @@ MISTAKES = [
     ({"address": "https://example.org?key=1"}, "is no address"),
     ({"address": "http://example.org"}, "use https, or say `allow_plain_http: true`"),
     ({"paths": []}, "at least 1 item"),
-    ({"paths": [{"path": "consents", "file": "consent"}]}, "should match pattern"),
-    ({"paths": [{"path": "/consents", "file": "../consent"}]}, "should match pattern"),
+    ({"paths": [{"path": "consents", "file": "consent"}]}, "is not written as"),
+    ({"paths": [{"path": "/consents", "file": "../consent"}]}, "is not written as"),
     ({"paths": [{"path": "/a", "file": "consent"}, {"path": "/b", "file": "consent"}]}, "two paths write files consent"),
     ({"paths": [{"path": "/a", "file": "visit"}]}, "takes no file whose name begins with visit"),
-    ({"authentication": {"kind": "bearer", "secret": "secret-word"}}, "should match pattern"),
-    ({"authentication": {"kind": "magic"}}, "does not match any of the expected tags"),
+    ({"authentication": {"kind": "bearer", "secret": "secret-word"}}, "is not written as"),
+    ({"authentication": {"kind": "magic"}}, "api.authentication: is of no `kind` that is known; there are: 'bearer'"),
     ({"authentication": {"kind": "oauth2", "token_address": "http://example.org/t", "client_id": "x", "secret": "ABC"}}, "plain http"),
+    ({"kind": "http"}, "api: is of no `kind` that is known; there are: 'rest', 'fhir_bulk', 'redcap'"),
+    ({"paging": "offset"}, "api.paging: must be `name: value` pairs"),
+    ({"paging": {}}, "api.paging: does not say of which `kind` it is"),
+    ({"paths": ["/consents"]}, "yaml: api.paths.0: must be `name: value` pairs$"),
     ({"paging": {"kind": "next_link", "at": "next"}}, "no path of a member"),
     ({"paging": {"kind": "cursor", "parameter": "c"}}, "a cursor stands either"),
     ({"paging": {"kind": "cursor", "parameter": "c", "at": "$.c", "header": "X-C"}}, "a cursor stands either"),
@@ -50,7 +54,7 @@ MISTAKES = [
     ({"version": {"at": "$.v", "accepted": []}}, "at least 1 item"),
     ({"incremental": {"parameter": "since", "overlap": "a while"}}, "overlap"),
     ({"cron": "daily"}, "no schedule of five fields"),
-    ({"colour": "red"}, "Extra inputs"),
+    ({"colour": "red"}, "is no name that is known"),
 ]  # fmt: skip
 
 
@@ -72,7 +76,7 @@ def test_a_mistake_is_named_with_its_file_and_no_secret(own, said, message):
             {"paging": {"kind": "next_link", "at": "$.next"}},
             "stands in a `header`",
         ),
-        ({"exported_at": {"response": "X: y"}}, {}, "should match pattern"),
+        ({"exported_at": {"response": "X: y"}}, {}, "is not written as"),
     ],
 )
 def test_a_mistake_of_source_and_api_together(own, source, said, message):
