@@ -182,4 +182,4 @@ def test_the_examples_of_the_handbook_can_be_read(tmp_path):
         write(tmp_path / f"{name}.yaml", f"name: {name}{rest}")
         write(tmp_path / name / "dictionary.csv", DICTIONARY)
     found = sources(tmp_path)
-    assert {found[name].api.kind for name in examples} == {"fhir_bulk", "redcap"}
+    assert {found[name].api.kind for name in examples} == {"rest", "fhir_bulk", "redcap"}
