@@ -146,25 +146,22 @@ def _accounting() -> TableSpec:
 
 def _next_treatments() -> TableSpec:
     """Of lines placed by their keys, `...|use=stopped|next=baclofen`: several treatments share the values of the table."""
-    groups = ("followed", "not_followed", "none_known", "switched")
+    groups = ("none_known", "switched")
 
     def whole(place: Place) -> Place:
-        stopped, _, following = place[1].rpartition("|next=")
-        if following in groups[:2]:
-            return ("in_use_native", stopped, "stopped|")
-        return (place[0], f"{stopped}|next=followed", "followed|")
+        return ("in_use_native", place[1].rpartition("|next=")[0], "stopped|")
 
     def relations(lines: list[Place]) -> Iterator[Relation]:
         of: dict[str, dict[str, Place]] = {}
         for place in lines:
             stopped, _, following = place[1].rpartition("|next=")
             of.setdefault(stopped, {})[following] = place
-        for stopped, at in of.items():
-            yield Sum(("in_use_native", stopped, "stopped|"), (at["followed"], at["not_followed"]))
-            yield Sum(at["followed"], (at["none_known"], at["switched"]))
+        for at in of.values():
+            stopped = whole(at["none_known"])
+            yield Sum(stopped, (at["none_known"], at["switched"]))
             if named := tuple(place for following, place in at.items() if following not in groups):
                 yield Sum(at["switched"], named)
-                yield Sum(at["followed"], (at["none_known"], *named))
+                yield Sum(stopped, (at["none_known"], *named))
 
     return TableSpec(whole, relations)
 
