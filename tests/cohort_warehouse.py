@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from flows.cohort.columns import Rows, patient_ids
 from flows.cohort.model import BLOCK_SIZE, COHORT_ENDS_ON, Block, Variant, block_sizes, simulate_block
+from flows.cohort.switches import make_switches
 from flows.cohort.tables import make_tables
 from flows.stages.build import create, marts
 from flows.stages.functions import add_functions
@@ -28,17 +29,20 @@ def warehouse_of(
     variant: Variant = "measured",
     report_probability: float = 0.80,
     tables: Sequence[str] = TABLES,
+    has_switches: bool = False,
 ) -> duckdb.DuckDBPyConnection:
-    """A warehouse that knows the first so many patients: all in batch 1, nobody withdrew, no dirt."""
+    """A warehouse that knows the first so many patients: all in batch 1, nobody withdrew, no dirt; planted switches if asked."""
     con = duckdb.connect(":memory:", config={"threads": "2"})
     con.execute("SET TimeZone = 'UTC'")
     for path in statements("macros"):
         con.execute(statement(path))
     create_schema(con, "test")
     for number, size in block_sizes(patients):
-        add_block(
-            con, seed, simulate_block(seed, number, variant, report_probability), number * BLOCK_SIZE + size, tables
-        )
+        block, end = simulate_block(seed, number, variant, report_probability), number * BLOCK_SIZE + size
+        add_block(con, seed, block, end, tables)
+        if has_switches:
+            rows = make_switches(seed, block, make_tables(seed, block)["treatment_episode"])
+            _insert(con, "treatment_episode", rows.take(rows.patient < end))
     con.execute("UPDATE history.consent SET status = 'granted'")
     return con
 

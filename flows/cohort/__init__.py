@@ -19,9 +19,10 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from flows.cohort.columns import Rows, instants, patient_ids
-from flows.cohort.dirt import DISPOSITIONS, Disposition, Note, soil
+from flows.cohort.dirt import DISPOSITIONS, Disposition, Note, append, soil
 from flows.cohort.dirty_files import DirtyFile, write_dirty_files
 from flows.cohort.model import BLOCK_SIZE, Block, Variant, block_sizes, simulate, simulate_block
+from flows.cohort.switches import make_switches
 from flows.cohort.tables import make_tables
 
 __all__ = [
@@ -109,6 +110,8 @@ def _write_block(job: _Job) -> _Written:
     if job.dirt:
         soiled = soil(job.seed, job.block, files)
         files, notes = {**soiled.tables, LATE_PATIENTS: soiled.late_patients}, soiled.notes
+    episodes = files["treatment_episode"]
+    files = files | {"treatment_episode": append(episodes, [make_switches(job.seed, block, episodes)])}
     end = job.block * BLOCK_SIZE + job.patients
     if job.patients < BLOCK_SIZE:
         files = {name: rows.take(rows.patient < end) for name, rows in files.items()}

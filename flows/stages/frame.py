@@ -187,6 +187,7 @@ _CODE_LISTS = {
     "purpose": "symptom",
     "side_effect": "symptom",
     "treatment": "treatment",
+    "next_treatment": "treatment",
     "activity": "activity",
     "instrument": "instrument",
 }

@@ -1,6 +1,7 @@
 -- Whether each taker still uses a treatment, as last confirmed, and why not.
 -- Grain: patient_id, treatment_code.  Inputs: marts.treatment_course.
 -- In use if any course is; else the latest course decides. `is_confirmed`: said to be in use within the last 180 days.
+-- `start_day` and `stop_day` are those of the course that decides, for arithmetic: NULL where not known to the month.
 WITH ranked AS (
     SELECT
         *,
@@ -15,6 +16,8 @@ SELECT
     ranked.source_family,
     ranked.treatment_code,
     ranked.status::VARCHAR AS status,
+    ranked.start_day::DATE AS start_day,
+    ranked.stop_day::DATE AS stop_day,
     ranked.last_confirmed_on::DATE AS last_confirmed_on,
     (ranked.status = 'current' AND coalesce(ranked.last_confirmed_on >= as_of.as_of_on - 180, false))::BOOLEAN AS is_confirmed,
     CASE

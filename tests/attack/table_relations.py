@@ -144,6 +144,30 @@ def _accounting() -> TableSpec:
     return TableSpec(lambda place: None if place[2] == "read" else (table, place[1], "read"), relations)
 
 
+def _next_treatments() -> TableSpec:
+    """Of lines placed by their keys, `...|use=stopped|next=baclofen`: several treatments share the values of the table."""
+    groups = ("none_known", "switched")
+
+    def whole(place: Place) -> Place:
+        return ("in_use_native", place[1].rpartition("|next=")[0], "stopped|")
+
+    def relations(lines: list[Place]) -> Iterator[Relation]:
+        of: dict[str, dict[str, Place]] = {}
+        for place in lines:
+            stopped, _, following = place[1].rpartition("|next=")
+            of.setdefault(stopped, {})[following] = place
+        for at in of.values():
+            stopped = whole(at["none_known"])
+            yield Sum(stopped, (at["none_known"], at["switched"]))
+            if named := tuple(place for following, place in at.items() if following not in groups):
+                yield Sum(at["switched"], named)
+                yield Sum(stopped, (at["none_known"], *named))
+
+    return TableSpec(whole, relations)
+
+
+BY_KEY: dict[str, TableSpec] = {"switches_native": _next_treatments()}
+
 SPECS: dict[str, TableSpec] = {
     "membership": TableSpec(lambda place: {"consented": MEMBERS, "reported_on": CONSENTED}.get(place[1])),
     "age_band": partition(PATIENTS),

@@ -14,6 +14,7 @@ import pytest
 from flows import pipeline
 from flows.cohort import write_cohort
 from flows.cohort.model import COHORT_ENDS_ON, TREATMENTS, persistence
+from flows.cohort.switches import SWITCHES
 from flows.settings import create_workspace
 from flows.stages.build import build
 from flows.warehouse import warehouse, writing
@@ -37,6 +38,7 @@ AMONG_TAKERS = {
     "yoga": 0.256,
     "cane": 0.644,
 }
+GROUPS = ("followed", "not_followed", "none_known", "switched")
 TRUE_180 = dict(zip(TREATMENTS, persistence(180), strict=True))
 
 
@@ -151,3 +153,33 @@ def test_those_who_stopped_rate_less(con):
         truth = {"current": 0.70, "stopped": 0.45}[status]
         # Some episodes and ratings are refused, as planted: 1 % at most.
         assert abs(rated / takers - truth) <= 3 * math.sqrt(truth * (1 - truth) / takers) + 0.01
+
+
+@pytest.mark.parametrize(("stopped", "following"), [(row[0], row[3]) for row in SWITCHES])
+def test_switches_are_found(con, stopped, following):
+    """Of those who stopped and are followed; what they began by chance, of the same strategy, comes before it for few."""
+    found = dict(
+        con.execute(
+            "SELECT next_treatment, patient_count FROM marts.treatment_switch WHERE source_family = 'native' AND treatment_code = $code",
+            {"code": stopped},
+        ).fetchall()
+    )
+    n = found["followed"]
+    assert n > 50
+    assert found["none_known"] + found["switched"] == n
+    assert sum(count for code, count in found.items() if code not in GROUPS) == found["switched"]
+    planted = 0.0
+    for code, truth in following:
+        assert abs(found[code] / n - truth) <= 3 * math.sqrt(truth * (1 - truth) / n), (code, found[code] / n, truth)
+        planted += truth
+    by_chance = found["switched"] / n - planted
+    assert abs(by_chance) <= 3 * math.sqrt(planted * (1 - planted) / n) + 0.05
+
+
+def test_what_nobody_was_made_to_begin_next_is_rare(con):
+    """From dalfampridine nobody was made to switch: other medication begins near a stop by chance only."""
+    followed, switched = con.execute(
+        "SELECT sum(patient_count) FILTER (next_treatment = 'followed'), sum(patient_count) FILTER (next_treatment = 'switched') "
+        "FROM marts.treatment_switch WHERE treatment_code = 'dalfampridine'"
+    ).fetchone()
+    assert followed > 100 and switched / followed < 0.15, (followed, switched)
