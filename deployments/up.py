@@ -119,7 +119,8 @@ class Up:
         if local_server.is_healthy(self._url):
             done = self._ask_server("deployments.runs")
             if count := done.stdout.strip().removeprefix("0"):
-                self._say("worker", f"{count} interrupted, begun again")
+                when = "at the next start" if self._stop.is_set() else "at once"
+                self._say("worker", f"{count} interrupted, to begin again {when}")
 
     def _ask_server(self, module: str) -> subprocess.CompletedProcess[str]:
         """Run a module that speaks to the server in a process of its own: Prefect reads its settings when it is imported."""
