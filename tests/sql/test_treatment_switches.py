@@ -255,7 +255,7 @@ def causes_of_all(monkeypatch):
 
     def eager(path, **parts):
         text = statement(path, **parts)
-        return re.sub(r">= [13]00\b", ">= 0", text) if path == "marts/treatment_taken" else text
+        return re.sub(r"(>=|THEN) [13]00\b", r"\1 1", text) if path == "marts/treatment_taken" else text
 
     monkeypatch.setattr(build, "statement", eager)
 
