@@ -54,7 +54,7 @@ def environment(home: Path, port: int, host: str = "127.0.0.1") -> dict[str, str
 
 
 def server_command(host: str, port: int) -> list[str]:
-    return [sys.executable, "-m", "prefect", "server", "start", "--host", host, "--port", str(port)]
+    return [sys.executable, "-m", "deployments.server", "--host", host, "--port", str(port)]
 
 
 def start(command: list[str], variables: dict[str, str], log: Path) -> subprocess.Popen[bytes]:

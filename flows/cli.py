@@ -115,9 +115,8 @@ def demo(
     print(
         f'DuckDB     {root / "published" / "outcomes.duckdb"}   ({bin_folder / "outcomes"} --workspace {folder} query "FROM core.patient LIMIT 5")'
     )
-    quiet = "DO_NOT_TRACK=1 PREFECT_SERVER_ANALYTICS_ENABLED=false"
     _print(
-        f"flow runs  {quiet} PREFECT_HOME={root / 'prefect'} {bin_folder / 'prefect'} server start   (then http://127.0.0.1:4200)"
+        f"flow runs  PREFECT_HOME={root / 'prefect'} {bin_folder / 'python'} -m deployments.server   (then http://127.0.0.1:4200)"
     )
 
 

@@ -51,7 +51,7 @@ def running(standing):
 
 def test_the_server_is_killed_during_a_burst(standing, burst):
     ingest_begins(standing)
-    kill(standing.part("server start"))
+    kill(standing.part("deployments.server"))
     standing.drop([f"{burst[0]}-meanwhile"])
 
 
@@ -91,7 +91,7 @@ def test_a_run_dies_with_its_worker(standing, burst):
 @long_only
 def test_server_worker_and_run_die_together(standing, burst):
     run = ingest_begins(standing)
-    for pid in (run, standing.part("worker start"), standing.part("server start")):
+    for pid in (run, standing.part("worker start"), standing.part("deployments.server")):
         kill(pid)
     time.sleep(1)
 

@@ -69,7 +69,10 @@ def test_what_lands_is_taken_and_reported_on_and_a_held_file_is_no_success(stand
 def test_its_pages_ask_the_server_they_came_from(standing):
     # An absolute address would be another machine's for a browser that reached the server from elsewhere.
     with urllib.request.urlopen(f"http://127.0.0.1:{standing.port}/ui-settings") as answer:
-        assert json.load(answer)["api_url"] == "/api"
+        settings = json.load(answer)
+    assert settings["api_url"] == "/api"
+    # The second set of pages names another server to a browser.
+    assert settings["available_uis"] == ["v1"]
 
 
 def test_it_runs_once_a_workspace(standing):
