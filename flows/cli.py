@@ -550,6 +550,10 @@ def _show_files(files: list[FileOutcome]) -> None:
                 f"{outcome.file_name}: held, nothing of it is in the warehouse. See `outcomes quarantine show {outcome.file_id}`, then deliver it "
                 f"mended, or decide: outcomes batch admit {outcome.file_id} --reason … | outcomes batch refuse {outcome.file_id} --reason …"
             )
+        if outcome.status == "unreadable" and outcome.file_id:
+            _say(
+                f"{outcome.file_name}: once its source is mended, take it anew: outcomes ingest --again {outcome.file_id}"
+            )
 
 
 _COUNTS = (

@@ -265,3 +265,16 @@ def test_status_names_links_and_folders_that_lie_where_files_are_taken(home, out
 def test_a_report_can_be_of_the_year_up_to_an_earlier_day(home, outcomes):
     code, out, _ = outcomes("--workspace", home, "--json", "report", "--on", "2025-09-30")
     assert (code, json.loads(out)["as_of_at"]) == (0, "2025-09-30T23:59:59.999999+00:00")
+
+
+def test_an_unreadable_file_says_how_it_is_taken_once_its_source_is_mended(home, outcomes, consents):
+    path = consents.with_name("consent-latin.csv")
+    path.write_bytes(consents.read_text().replace("given", "granté").encode("latin-1"))
+    code, _, err = outcomes("--workspace", home, "ingest", path)
+    assert code == 10
+    assert "outcomes ingest --again 1" in " ".join(err.split())
+    yaml = "name: canonical\ndescription: d\nencoding: latin-1\nfiles: [{match: 'consent*.csv', feeds: [consent]}]\n"
+    (home / "sources" / "canonical.yaml").write_text(yaml)
+    code, out, _ = outcomes("--workspace", home, "--json", "ingest", "--again", 1)
+    (file,) = json.loads(out)["files"]
+    assert (code, file["status"], file["counts"]["admitted_count"]) == (0, "admitted", 19)
