@@ -8,6 +8,7 @@ programming (HiGHS), and where that leaves little, in whole numbers. Method: Fis
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -82,6 +83,7 @@ def model_of(published: Published, specs: dict[str, TableSpec] | None = None) ->
         if figure.statistic == "count":
             _note_count(model, figure, is_carried=published.is_carried(figure))
     for figure in guarded:
+        _note_presence(model, figure)
         if published.is_carried(figure):
             continue
         whole = specs[figure.table].whole(figure.place)
@@ -106,6 +108,24 @@ def model_of(published: Published, specs: dict[str, TableSpec] | None = None) ->
             _note_pooled(model, guarded, table, arms, keys)
     _note_curves(model, guarded)
     return model
+
+
+# Of whom there are how many at least, as the pages say of what they show only then: table, key of a line (what it is of), number.
+_PRESENT = (
+    ("in_use_native", r"(.+\|treatment=[^|]+)\|use=.+", 100),
+    ("strategies_native", r"(.+\|strategy=[^|]+)\|use=.+", 100),
+    ("strategies_native", r"(.+\|strategy=[^|]+)\|rating=.+", 300),
+    ("change_flow", r"(.+\|baseline)", K),
+    ("score_distribution", r"(.+\|score=[^|]+)", K),
+    ("worsening_curve", r"(.+\|followed=0)", K),
+)
+
+
+def _note_presence(model: Model, figure: Figure) -> None:
+    """That a line is there says how many there are at least."""
+    for table, pattern, least in _PRESENT:
+        if figure.table == table and (found := re.fullmatch(pattern, figure.key)) and found[1] in model.limits:
+            model.unknown(found[1], least)
 
 
 def _note_count(model: Model, figure: Figure, *, is_carried: bool) -> None:
