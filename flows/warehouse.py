@@ -84,11 +84,19 @@ def _shelf(settings: Settings, folder: Path) -> duckdb.DuckDBPyConnection:
 
 def _with_macros(settings: Settings, spill: Path) -> duckdb.DuckDBPyConnection:
     con = duckdb.connect(":memory:", config=_configuration(settings))
+    _make_ready(con, spill)
+    return con
+
+
+def _make_ready(con: duckdb.DuckDBPyConnection, spill: Path) -> None:
     con.execute(f"SET temp_directory = {literal(str(spill))}")
-    con.execute("SET preserve_insertion_order = true")
+    con.execute("SET TimeZone = 'UTC'")
+    _make_macros(con)
+
+
+def _make_macros(con: duckdb.DuckDBPyConnection) -> None:
     for path in statements("macros"):
         con.execute(statement(path))
-    return con
 
 
 @contextlib.contextmanager
@@ -117,10 +125,7 @@ def copied(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
         with _machine_faults(room):
             _copy(workspace.snapshot, path)
             with _opened(path, _configuration(workspace.settings), "Run the command again.") as con:
-                con.execute(f"SET temp_directory = {literal(str(room / 'spill'))}")
-                con.execute("SET TimeZone = 'UTC'")
-                for name in statements("macros"):
-                    con.execute(statement(name))
+                _make_ready(con, room / "spill")
                 yield con
     finally:
         shutil.rmtree(room, ignore_errors=True)
@@ -203,10 +208,7 @@ def warehouse(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
     remedy = f"Put back the last copy: cp {workspace.snapshot} {workspace.warehouse}"
     opened = _opened(workspace.warehouse, _configuration(workspace.settings), remedy)
     with _machine_faults(workspace.root), opened as con:
-        con.execute(f"SET temp_directory = {literal(str(workspace.folder('spool') / 'spill'))}")
-        con.execute("SET TimeZone = 'UTC'")
-        for path in statements("macros"):
-            con.execute(statement(path))
+        _make_ready(con, workspace.folder("spool") / "spill")
         _check_version(con, workspace.warehouse)
         (made_with,) = con.execute("SELECT key_mark FROM ops.version").fetchone() or (None,)
         if made_with != workspace.key_mark():
@@ -224,8 +226,7 @@ def _make(workspace: Workspace) -> None:
         leftover.unlink(missing_ok=True)
     with duckdb.connect(str(kept), config=_configuration(workspace.settings)) as con:
         with transaction(con):
-            for path in statements("macros"):
-                con.execute(statement(path))
+            _make_macros(con)
             create_schema(con, workspace.key_mark())
         # Said here: to close a connection is silent about a checkpoint that failed.
         con.execute("CHECKPOINT")

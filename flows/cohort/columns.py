@@ -13,14 +13,8 @@ from numpy.typing import NDArray
 from flows.cohort import model
 from flows.cohort.model import Block, Flags, Ints
 
-RECORD_STREAM, OTHER_TREATMENT_STREAM, ENROLMENT_STREAM, RELAPSE_STREAM, COUNTRY_STREAM, SWITCH_STREAM = (
-    1,
-    2,
-    3,
-    4,
-    5,
-    6,
-)
+# Each its own: a stream more changes none of the others.
+RECORD_STREAM, OTHER_TREATMENT_STREAM, ENROLMENT_STREAM, RELAPSE_STREAM, COUNTRY_STREAM, SWITCH_STREAM = range(1, 7)
 DAY_SECONDS = 86_400
 EXPORTED_AT = (model.END_DAY + 6) * DAY_SECONDS  # seconds since 1970: nothing is known later than this
 ENROLMENT_DAYS = 60  # patients enrol within so many days before the first month

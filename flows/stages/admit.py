@@ -175,8 +175,8 @@ def _admit_batch(
         kept = quarantine / quarantine_name(source.name, candidate.file_key)
         if kept.exists():
             con.execute(
-                f"INSERT INTO refused_place SELECT DISTINCT {file_id * _PLACES_A_FILE} + record_number "
-                f"FROM read_parquet({literal(str(kept))}) WHERE action = 'refuse'"
+                "INSERT INTO refused_place SELECT DISTINCT $first_place + record_number FROM read_parquet($kept) WHERE action = 'refuse'",
+                {"first_place": file_id * _PLACES_A_FILE, "kept": str(kept)},
             )
     for command in statement("admit/outcome_tables").split(";"):
         con.execute(command)
@@ -331,6 +331,7 @@ def _check_identity(candidate: Candidate, prepared: Prepared, counts: dict[str, 
 def _record_faults(con: duckdb.DuckDBPyConnection, file_id: int, kept: Path, prepared: Prepared) -> None:
     if kept.exists():
         con.execute(
-            f"INSERT INTO ops.quarantine SELECT {file_id}, record_number, table_name, rule, column_name, action FROM read_parquet({literal(str(kept))})"
+            "INSERT INTO ops.quarantine SELECT $file_id, record_number, table_name, rule, column_name, action FROM read_parquet($kept)",
+            {"file_id": file_id, "kept": str(kept)},
         )
     insert_rows(con, "ops.rule_result", [{"file_id": file_id, **asdict(result)} for result in prepared.rule_results])

@@ -15,6 +15,7 @@ from flows.stages.differences import figure_differences
 from flows.stages.frame import frame_schema
 from flows.stages.release import Release, SourceNote, last_approved
 from flows.warehouse import transaction
+from schemas.quoting import quoted
 from sql import statement
 
 AUTOMATIC = "automatic: automatic_approval is set in outcomes.toml"
@@ -46,7 +47,7 @@ def stored(con: duckdb.DuckDBPyConnection, release_id: int) -> Release:
     row = con.execute(statement("lifecycle/stored_release"), {"id": release_id}).fetchone()
     if row is None:
         raise NotFoundError(f"no release {release_id}. See: outcomes release list")
-    columns = ", ".join(f'"{name}"' for name in frame_schema().names)
+    columns = ", ".join(map(quoted, frame_schema().names))
     # Rows are never changed in place, so that their ids keep the order in which a reader meets the figures.
     frame = con.execute(
         f"SELECT {columns} FROM ops.release_cell WHERE release_id = $id ORDER BY rowid", {"id": release_id}

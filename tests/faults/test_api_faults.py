@@ -1,25 +1,24 @@
 """A server that misbehaves in every way that we know: the end is that of one which behaves, or one clear error and nothing lost."""
 
 import json
-import logging
 import resource
 import socket
 import ssl
 import subprocess
 import sys
+from functools import partial
 
-import canonical
 import pytest
 from api_server import NDJSON_STYLES, STYLES, TOKEN, VARIABLE, Api, as_records, consents, landed, landed_records
 from certificates import certificate
 from crash import IS_LONG
-from faultlog import tried
 from misbehaviour import HEALING, cut, status
 
-from flows import pipeline
 from flows.exports import bodies, state
 from flows.exports.client import Client
 
+# What a test says is looked at even where the pull runs in another process.
+pytestmark = pytest.mark.usefixtures("pulled")
 RECORDS = consents(47)
 TOTALS = [{"at": "$.total"}, {"header": "X-Total-Count"}, {"path": "/consents/count", "at": "$.count"}]
 
@@ -29,31 +28,9 @@ def _token(monkeypatch):
     monkeypatch.setenv(VARIABLE, TOKEN)
 
 
-@pytest.fixture(autouse=True)
-def said(caplog, capfd, workspace):
-    """All that a test says anywhere holds no secret, no value of a person and no address with marks of records."""
-    caplog.set_level(logging.DEBUG)
-    messages = []
-    yield messages
-    texts = [record.getMessage() for record in caplog.records]
-    texts += [*messages, *capfd.readouterr(), *(str(path) for path in workspace.root.rglob("*"))]
-    for text in texts:
-        assert "SECRET" not in text
-        assert "limit=" not in text
-    for path in workspace.root.glob("pulls/*/*.json"):
-        assert "SECRET" not in path.read_text()
-        assert path.stat().st_mode & 0o777 == 0o600
-
-
 @pytest.fixture
-def pull(workspace, said):
-    def once(now=canonical.NOW, **options):
-        (found,) = pipeline.pull(workspace, "platform", now=now, **options).lists
-        said.extend([found.message, *found.notes])
-        tried("API faults")
-        return found
-
-    return once
+def pull(pulled):
+    return partial(pulled, "platform")
 
 
 def on(number, change):

@@ -2,17 +2,14 @@
 one clear error, nothing lost, and the next pull goes on behind what has landed.
 """
 
-import logging
 import ssl
+from functools import partial
 
-import canonical
 import pytest
 from certificates import certificate
-from faultlog import tried
 from misbehaviour import HEALING, page_for_people, pointing_to, status, trickling
 from protocols import PROTOCOLS, TOKEN
 
-from flows import pipeline
 from flows.errors import PipelineError
 from flows.exports import state
 
@@ -27,13 +24,6 @@ def servers():
     yield found
     for server in found.values():
         server.__exit__()
-
-
-@pytest.fixture(params=PROTOCOLS)
-def protocol(request, monkeypatch):
-    found = PROTOCOLS[request.param]
-    monkeypatch.setenv(found.variable, TOKEN)
-    return found
 
 
 @pytest.fixture
@@ -52,23 +42,8 @@ def server(servers, protocol, request):
 
 
 @pytest.fixture
-def pull(workspace, protocol, caplog, capfd):
-    """Pulls; what is said or kept anywhere but in what has landed holds no secret and no value of a person."""
-    caplog.set_level(logging.DEBUG)
-    said = []
-
-    def once(**options):
-        (found,) = pipeline.pull(workspace, protocol.source_name, now=canonical.NOW, **options).lists
-        said.extend([found.message, *found.notes])
-        tried("API faults")
-        return found
-
-    yield once
-    texts = [record.getMessage() for record in caplog.records]
-    texts += [*said, *capfd.readouterr(), *(str(path) for path in workspace.root.rglob("*"))]
-    texts += [path.read_text() for path in workspace.root.glob("pulls/*/*.json")]
-    assert not [text for text in texts if "SECRET" in text]
-    assert not list(workspace.folder("landing", protocol.source_name).glob(".*"))
+def pull(pulled, protocol):
+    return partial(pulled, protocol.source_name)
 
 
 def brought(server, protocol):

@@ -8,7 +8,6 @@ from collections import Counter
 import pytest
 from crash import IS_LONG, finished, outcomes
 from faultlog import tried
-from protocols import PROTOCOLS, TOKEN
 
 from flows.exports import state
 from flows.settings import create_workspace
@@ -19,11 +18,7 @@ RANDOM, BOUNDARIES = (50, 60) if IS_LONG else (3, 2)
 REQUESTS = {"fhir-bulk": 7, "redcap": 6}
 
 
-@pytest.fixture(params=REQUESTS)
-def protocol(request, monkeypatch):
-    found = PROTOCOLS[request.param]
-    monkeypatch.setenv(found.variable, TOKEN)
-    return found
+pytestmark = pytest.mark.parametrize("protocol", REQUESTS, indirect=True)
 
 
 @pytest.fixture

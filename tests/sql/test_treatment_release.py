@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatch
 
@@ -13,7 +12,6 @@ from scipy import stats
 from flows.stages.cells import decide, read_cells, relations_of
 from flows.stages.frame import publishable
 from schemas.topics import topics, words
-from sql import statement
 
 AS_OF_AT = datetime(2025, 6, 30, 12, tzinfo=UTC)
 BEGIN = date(2024, 1, 1)
@@ -41,18 +39,6 @@ def rate(warehouse, treatment, source="canonical", purpose="spasticity", unrated
             name = f"{treatment} {source} {purpose} {number}"
             warehouse.patient(name, source=source, enrolled_on=date(2023, 1, 1))
             take(warehouse, name, treatment, None if level == "unrated" else level, source, purpose)
-
-
-@pytest.fixture
-def details_of_all(monkeypatch):
-    """Details of every treatment, however few have taken it: a hundred patients a test would take long."""
-    from flows.stages import build
-
-    def eager(path, **parts):
-        text = statement(path, **parts)
-        return re.sub(r"(>=|THEN) [13]00\b", r"\1 1", text) if path == "marts/treatment_taken" else text
-
-    monkeypatch.setattr(build, "statement", eager)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 from collections import Counter
 from datetime import date, timedelta
 
@@ -12,7 +11,6 @@ from conftest import AS_OF_AT, Warehouse, new_warehouse
 
 from flows.stages.cells import decide, read_cells, relations_of
 from flows.stages.frame import publishable
-from sql import statement
 
 AS_OF_ON = AS_OF_AT.date()
 BEGIN, STOP = date(2024, 1, 1), date(2024, 9, 1)
@@ -248,18 +246,6 @@ def test_switches_agree_with_a_slow_version(seed):
 # --- what leaves ---
 
 
-@pytest.fixture
-def causes_of_all(monkeypatch):
-    """Which treatment came next of every treatment, however few have taken it: three hundred patients a test would take long."""
-    from flows.stages import build
-
-    def eager(path, **parts):
-        text = statement(path, **parts)
-        return re.sub(r"(>=|THEN) [13]00\b", r"\1 1", text) if path == "marts/treatment_taken" else text
-
-    monkeypatch.setattr(build, "statement", eager)
-
-
 def crowd(warehouse, count, following, name):
     """So many who stopped baclofen; `following` is what they began the day after, if anything."""
     for number in range(count):
@@ -282,7 +268,7 @@ def released(warehouse):
 STOPPED = "condition=ms|source_family=native|treatment=baclofen|use=stopped"
 
 
-def test_parts_add_up_and_carry_the_words_of_the_code_list(warehouse, causes_of_all):
+def test_parts_add_up_and_carry_the_words_of_the_code_list(warehouse, details_of_all):
     crowd(warehouse, 20, "tizanidine", "t")
     crowd(warehouse, 15, "dantrolene", "d")
     crowd(warehouse, 30, None, "n")
@@ -300,7 +286,7 @@ def test_parts_add_up_and_carry_the_words_of_the_code_list(warehouse, causes_of_
     }
 
 
-def test_few_who_began_another_are_hidden_and_nothing_shown_before_is(warehouse, causes_of_all):
+def test_few_who_began_another_are_hidden_and_nothing_shown_before_is(warehouse, details_of_all):
     """Three of 65 began dantrolene: neither they nor what would give them away is shown; who stopped, and why, stays."""
     crowd(warehouse, 20, "tizanidine", "t")
     crowd(warehouse, 3, "dantrolene", "d")
@@ -326,7 +312,7 @@ def test_few_who_began_another_are_hidden_and_nothing_shown_before_is(warehouse,
     assert decide(cells, 11).hidden & keys == decide(others, 11).hidden & keys
 
 
-def test_who_stopped_of_late_is_none_known_whatever_they_began(warehouse, causes_of_all):
+def test_who_stopped_of_late_is_none_known_whatever_they_began(warehouse, details_of_all):
     """Apart they would be a few, and hide all others."""
     crowd(warehouse, 40, None, "n")
     crowd(warehouse, 20, "tizanidine", "t")
@@ -352,7 +338,7 @@ def test_switches_are_told_of_treatments_that_a_hundred_have_taken_and_which_of_
     assert all(cell.is_expendable and cell.subject == "baclofen" for cell in cells)
 
 
-def test_translated_sources_have_no_switches_of_their_own(warehouse, causes_of_all):
+def test_translated_sources_have_no_switches_of_their_own(warehouse, details_of_all):
     warehouse.patient("d", source="druglib")
     use(warehouse, "baclofen", stopped=STOP, name="d", source="druglib")
     use(warehouse, "tizanidine", STOP, name="d", source="druglib")
