@@ -12,7 +12,7 @@ demo: $(STAMP)  ## a synthetic cohort, ingested and reported on, in the folder d
 	$(BIN)/outcomes demo demo --patients $(PATIENTS)
 
 test: $(STAMP)  ## all tests
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto
 
 check: $(STAMP)  ## format, lint and types
 	$(BIN)/ruff format --check .

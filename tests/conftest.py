@@ -53,7 +53,9 @@ def receiver():
 @pytest.fixture(scope="session")
 def standing(tmp_path_factory, receiver):
     """`outcomes up` on a workspace of its own: one for all tests that need a server (`scheduling.SERVER`)."""
-    found = standing_installation.Standing(tmp_path_factory.mktemp("up") / "ws", f'notify_url = "{receiver.url}"\n')
+    found = standing_installation.Standing(
+        tmp_path_factory.mktemp("up") / "standing", f'notify_url = "{receiver.url}"\n'
+    )
     found.start()
     yield found
     if found.process.poll() is None:
