@@ -22,7 +22,7 @@ from schemas.instrument_rows import band_rows, scale_rows, threshold_rows
 from schemas.quoting import literal, quoted
 from sql import statement, statements
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 # Extensions are never fetched: what is needed is built into the wheel.
 _Config = dict[str, str | bool | int | float | list[str]]
 _OFFLINE: _Config = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}

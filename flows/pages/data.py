@@ -26,7 +26,6 @@ def to_json(release: Release) -> str:
         "fingerprints": release.fingerprints,
         "figure_count": release.frame.num_rows,
         "suppressed_count": release.suppressed_count,
-        "withdrawn_tables": release.withdrawn_tables,
         "compared_with": release.compared_with,
         "differences": [asdict(difference) for difference in release.differences],
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import duckdb
 
 from flows.errors import PipelineError
-from flows.stages.suppression import Relation, Suppression, Table, suppress
+from flows.stages.suppression import Relation, Suppression, suppress
 from sql import statement, statements
 
 # Counts of these are held back; files and codes are no people.
@@ -99,13 +99,12 @@ def decide(cells: Sequence[Cell], minimum_cell: int, held: frozenset[str] = froz
         relations.counts,
         relations.relations,
         minimum_cell,
-        relations.tables,
         relations.expendable,
         frozenset(few),
         relations.least,
     )
     hidden = frozenset(key for key, name in relations.names.items() if name in decided.hidden)
-    return Suppression(hidden, decided.primary, decided.withdrawn)
+    return Suppression(hidden, decided.primary)
 
 
 def remainder_key(cell: Cell) -> str:
@@ -120,7 +119,7 @@ def excess_key(whole: str) -> str:
 
 @dataclass(frozen=True)
 class CellRelations:
-    """What an attacker may compute: counts, sums, and the tables in which cells stand.
+    """What an attacker may compute: counts and sums.
 
     `names` gives each cell key the one name of its set of patients: a count that is hidden in one table and shown in
     another, under another name, is not hidden. `overlaps` says how often one patient can count in an excess,
@@ -129,7 +128,6 @@ class CellRelations:
 
     counts: dict[str, int]
     relations: list[Relation]
-    tables: dict[str, Table]
     expendable: frozenset[str]
     names: dict[str, str]
     overlaps: dict[str, int]
@@ -175,19 +173,11 @@ def relations_of(cells: Sequence[Cell]) -> CellRelations:
         Relation(names[whole], tuple(sorted(names[part] for part in parts))) for (whole, _), parts in sums.items()
     }
     relations |= _merged_values(guarded, counts, patients, names)
-    in_table: dict[str, set[str]] = {}
-    for cell in guarded:
-        keys = (cell.cell_key, remainder_key(cell)) if cell.denominator_key else (cell.cell_key,)
-        in_table.setdefault(cell.table_id, set()).update(names[key] for key in keys)
-        if cell.covers_key is not None:
-            in_table[cell.table_id] |= {_total_key(cell.covers_key), excess_key(cell.covers_key)}
-    topics = {cell.table_id: cell.topic for cell in guarded}
     worth_more = {names[cell.cell_key] for cell in guarded if not cell.is_expendable}
     return CellRelations(
         {names[key]: count for key, count in counts.items()},
         # All of a whole and none of it, under one name: nothing follows from that.
         sorted(relation for relation in relations if relation.parent not in relation.children),
-        {name: Table(topics[name], frozenset(keys)) for name, keys in in_table.items()},
         frozenset(names.values()) - worth_more,
         names,
         overlaps,

@@ -63,11 +63,10 @@ def stored(con: duckdb.DuckDBPyConnection, release_id: int) -> Release:
         window_to_on=row[6],
         fingerprint=row[7],
         sources=tuple(SourceNote(**source) for source in row[8]),
-        withdrawn_tables=tuple(row[9]),
-        status=row[10],
-        compared_with=row[11],
-        fingerprints={entry["part"]: entry["mark"] for entry in row[12]},
-        erasure_count=row[13],
+        status=row[9],
+        compared_with=row[10],
+        fingerprints={entry["part"]: entry["mark"] for entry in row[11]},
+        erasure_count=row[12],
     )
     if release.compared_with is None:
         return release

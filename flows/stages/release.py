@@ -46,7 +46,6 @@ class Release:
     window_to_on: date
     fingerprint: str
     sources: tuple[SourceNote, ...] = ()
-    withdrawn_tables: tuple[str, ...] = ()
     status: str = "draft"
     compared_with: int | None = None
     fingerprints: dict[str, str] = field(default_factory=dict)
@@ -91,7 +90,6 @@ def draft(
         window_to_on,
         fingerprint(),
         tuple(SourceNote(*row) for row in sources),
-        found.decided.withdrawn,
         "draft",
         last_approved(con),
         fingerprints(),
@@ -291,7 +289,6 @@ def _store(con: duckdb.DuckDBPyConnection, release: Release) -> None:
         "compared_with": release.compared_with,
         "window_from_on": release.window_from_on,
         "window_to_on": release.window_to_on,
-        "withdrawn_tables": list(release.withdrawn_tables),
         "sources": [asdict(source) for source in release.sources],
         "fingerprints": [{"part": part, "mark": mark} for part, mark in release.fingerprints.items()],
         "erasure_count": release.erasure_count,

@@ -3,8 +3,10 @@
 Primary cells are hidden because of their count, others because a hidden one could be computed from them. Then every
 primary cell is attacked: what is the least and the greatest it can be, given all that is shown? The attacker knows
 every declared relation, that no count is negative, that a hidden count is not zero, since zeros are shown, and how many at
-least must be counted for some tables to be there at all.
-Method: complementary suppression, audited by linear programming (Fischetti & Salazar 2001, Management Science 47:1008).
+least must be counted for some tables to be there at all. Beside a cell that does not withstand, those are hidden which
+protect it at the least cost to a reader.
+Method: complementary suppression, one linear program a cell to protect (Kelly, Golden & Assad 1992, Networks 22:397), audited by
+linear programs of its own (Fischetti & Salazar 2001, Management Science 47:1008).
 """
 
 from __future__ import annotations
@@ -13,12 +15,14 @@ import math
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from flows.errors import HeldError, PipelineError
 
-REPAIR_ROUNDS = 6
 _TOLERANCE = 1e-6
+# Of what is shown nowhere a hundred are hidden before one figure is.
+_EXPENDABLE = 0.01
 
 
 @dataclass(frozen=True, order=True)
@@ -30,27 +34,17 @@ class Relation:
 
 
 @dataclass(frozen=True)
-class Table:
-    """Cells that are withdrawn together if hiding them one by one does not suffice."""
-
-    topic: str
-    cells: frozenset[str]
-
-
-@dataclass(frozen=True)
 class Suppression:
     """What is hidden. It stays inside: which cell is hidden for its own sake says more than that it is hidden."""
 
     hidden: frozenset[str]
     primary: frozenset[str]
-    withdrawn: tuple[str, ...] = ()
 
 
 def suppress(
     counts: Mapping[str, int],
     relations: Iterable[Relation],
     minimum: int,
-    tables: Mapping[str, Table] | None = None,
     expendable: frozenset[str] = frozenset(),
     few: frozenset[str] = frozenset(),
     least: Mapping[str, int] | None = None,
@@ -67,21 +61,13 @@ def suppress(
     hidden = {c for c, key in enumerate(network.keys) if 0 < network.counts[c] < minimum or key in few}
     primary = frozenset(hidden)
     network.close(hidden, range(len(network.relations)))
-    steps = _Withdrawal(network, tables or {})
-    rounds = 0
     while failing := network.exposed(hidden, primary):
-        rounds += 1
-        more = network.partners(hidden, failing) if rounds <= REPAIR_ROUNDS else set()
-        if not more:
-            more = steps.next_cells(failing, hidden)
+        more = network.protect(failing, hidden)
         if not more:
             raise HeldError("the release cannot be made safe by hiding cells: nothing was released")
         hidden |= more
-        network.close(hidden, {r for cell in more for r in network.relations_of[cell]})
     return Suppression(
-        frozenset(network.keys[cell] for cell in hidden),
-        frozenset(network.keys[cell] for cell in primary),
-        tuple(steps.withdrawn),
+        frozenset(network.keys[cell] for cell in hidden), frozenset(network.keys[cell] for cell in primary)
     )
 
 
@@ -167,33 +153,32 @@ class _Network:
 
     def exposed(self, hidden: set[int], primary: frozenset[int]) -> list[int]:
         """The primary cells whose count can be told to within fewer than `minimum` + 1 values."""
-        return [
-            cell
-            for component in self._components(hidden)
-            for cell, (low, high) in self._ranges(component, hidden, primary).items()
-            if high - low < self.minimum
-        ]
+        return [c for component in self._components(hidden) for c in self._exposed(component, hidden, primary)]
+
+    def _exposed(self, component: list[int], hidden: set[int], primary: frozenset[int]) -> list[int]:
+        ranges = self._ranges(component, hidden, primary)
+        return [cell for cell, (low, high) in ranges.items() if high - low < self.minimum]
 
     def _components(self, hidden: set[int]) -> list[list[int]]:
         """Hidden cells, grouped by what links them: nothing is learnt of one group from another."""
         seen: set[int] = set()
         found = []
         for first in sorted(hidden):
-            if first in seen:
-                continue
-            seen.add(first)
-            group, todo = [], [first]
-            while todo:
-                cell = todo.pop()
-                group.append(cell)
-                for r in self.relations_of[cell]:
-                    parent, children = self.relations[r]
-                    for other in (parent, *children):
-                        if other in hidden and other not in seen:
-                            seen.add(other)
-                            todo.append(other)
-            found.append(sorted(group))
+            if first not in seen:
+                found.append(self._component(first, hidden))
+                seen.update(found[-1])
         return found
+
+    def _component(self, first: int, hidden: set[int]) -> list[int]:
+        group, todo = {first}, [first]
+        while todo:
+            for r in self.relations_of[todo.pop()]:
+                parent, children = self.relations[r]
+                for other in (parent, *children):
+                    if other in hidden and other not in group:
+                        group.add(other)
+                        todo.append(other)
+        return sorted(group)
 
     def _ranges(
         self, component: list[int], hidden: set[int], primary: frozenset[int]
@@ -262,27 +247,60 @@ class _Network:
         low, high = seen
         return math.isinf(high) or math.floor(high + _TOLERANCE) - math.ceil(low - _TOLERANCE) >= self.minimum
 
-    def partners(self, hidden: set[int], failing: Sequence[int]) -> set[int]:
-        """For each exposed cell one beside it, or beside one linked to it: what is expendable first, then the smallest."""
-        component_of = {cell: component for component in self._components(hidden) for cell in component}
-        chosen: set[int] = set()
-        for cell in failing:
-            near, linked = self._beside([cell], hidden), self._beside(component_of[cell], hidden)
-            for group in (near & self.expendable, linked & self.expendable, near, linked):
-                if group:
-                    chosen.add(min(group, key=lambda c: (self.counts[c], c)))
-                    break
-        return chosen
+    def protect(self, failing: Sequence[int], hidden: set[int]) -> set[int]:
+        """What to hide so that these can be told to within `minimum` + 1 values no more; the larger first, since they need most room."""
+        more: set[int] = set()
+        for cell in sorted(failing, key=lambda c: (-self.counts[c], c)):
+            concealed = hidden | more
+            if self._exposed(self._component(cell, concealed), concealed, frozenset([cell])):
+                more |= self._cheapest(cell, concealed)
+        return more
 
-    def _beside(self, cells: Iterable[int], hidden: set[int]) -> set[int]:
-        """The shown cells that share a relation with any of these. Never a zero."""
-        return {
-            other
-            for cell in cells
-            for r in self.relations_of[cell]
-            for other in (self.relations[r][0], *self.relations[r][1])
-            if other not in hidden and self.counts[other] > 0
-        }
+    def _cheapest(self, cell: int, hidden: set[int]) -> set[int]:
+        """The shown cells to hide so that one hidden count has room: those that differ between two tables, both of which add up.
+
+        The tables are as like the true one as can be while this count is `minimum` more in one than in the other. There always
+        are two: all counts times a number make a table, so that hiding everything protects everything.
+        """
+        import numpy as np
+        from scipy.optimize import linprog
+        from scipy.sparse import block_diag, csr_array, hstack
+
+        there, sums = self._all_sums
+        size = len(there)
+        costs = np.array([0.0 if c in hidden else self._cost(c) for c in there])
+        # Of each table by how much a count is more than the true one, and by how much less. None is less than it is known to be.
+        less = np.array([self.counts[c] - 1 - self.known_more[c] for c in there], dtype=float)
+        most = np.concatenate([np.full(size, np.inf), less] * 2)
+        apart = np.kron([1, -1, -1, 1], [c == cell for c in there])
+        found = linprog(
+            np.tile(costs, 4),
+            A_eq=block_diag([hstack([sums, -sums])] * 2, format="csr"),
+            b_eq=np.zeros(2 * len(self.relations)),
+            A_ub=csr_array(-apart[np.newaxis]),
+            b_ub=[-self.minimum],
+            bounds=np.column_stack([np.zeros(4 * size), most]),
+            method="highs",
+        )
+        if found.status != 0:
+            raise HeldError(f"release: no way was found to protect a cell ({found.message}). Nothing was released.")
+        moved = np.abs(found.x.reshape(4, size)).max(axis=0) > _TOLERANCE
+        return {there[i] for i in np.flatnonzero(moved)} - hidden
+
+    @cached_property
+    def _all_sums(self) -> tuple[list[int], Any]:
+        """The cells that are not zero, and all relations between them as a matrix."""
+        there = [c for c, count in enumerate(self.counts) if count > 0]
+        place = {c: i for i, c in enumerate(there)}
+        signed = ([(parent, 1), *((child, -1) for child in children)] for parent, children in self.relations)
+        sums = tuple((tuple((place[c], sign) for c, sign in members if c in place), 0) for members in signed)
+        return there, _matrix(len(there), sums)
+
+    def _cost(self, cell: int) -> float:
+        """What a reader loses by one more hidden cell: least by one that is shown nowhere, more by a total than by a small part."""
+        worth = math.log1p(self.counts[cell]) * (_EXPENDABLE if cell in self.expendable else 1.0)
+        # No two ways cost the same, so that which one is taken follows from the counts and not from how the program is solved.
+        return worth * (1 + 1e-4 * (cell * 0.6180339887 % 1))
 
 
 _System = tuple[tuple[tuple[tuple[int, int], ...], int], ...]
@@ -400,38 +418,3 @@ def _optimum(matrix: Any, right: Any, targets: Sequence[int], direction: float) 
             return math.inf, None
     # The true counts satisfy the system, so "infeasible" can only be a fault: hold the release, never let it pass.
     raise HeldError(f"release: the audit of the suppression was not solved ({found.message}). Nothing was released.")
-
-
-class _Withdrawal:
-    """What is given up, one step after the other, where hiding neighbours does not make a cell safe."""
-
-    def __init__(self, network: _Network, tables: Mapping[str, Table]) -> None:
-        self._network = network
-        self._tables = {name: tables[name] for name in sorted(tables)}
-        self._step: dict[str, int] = defaultdict(int)
-        self.withdrawn: list[str] = []
-
-    def next_cells(self, failing: Sequence[int], hidden: set[int]) -> set[int]:
-        """More cells to hide: the body of the failing cells' tables, then their margins, their topic, everything."""
-        keys = {self._network.keys[cell] for cell in failing}
-        touched = [name for name, table in self._tables.items() if table.cells & keys]
-        while touched and any(self._step[name] < 3 for name in touched):
-            more: set[int] = set()
-            for name in touched:
-                self._step[name] += 1
-                self.withdrawn += [name] if name not in self.withdrawn else []
-                more |= self._cells(name, self._step[name]) - hidden
-            if more:
-                return more
-        return {cell for cell, count in enumerate(self._network.counts) if count > 0} - hidden
-
-    def _cells(self, name: str, step: int) -> set[int]:
-        table = self._tables[name]
-        keys = (
-            table.cells
-            if step < 3
-            else frozenset().union(*(t.cells for t in self._tables.values() if t.topic == table.topic))
-        )
-        parents = {parent for parent, _ in self._network.relations} if step == 1 else set()
-        numbered = (cell for cell, key in enumerate(self._network.keys) if key in keys)
-        return {cell for cell in numbered if self._network.counts[cell] > 0 and cell not in parents}

@@ -9,7 +9,6 @@ SELECT
     window_to_on,
     fingerprint,
     sources,
-    withdrawn_tables,
     status,
     compared_with,
     fingerprints,

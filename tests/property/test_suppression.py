@@ -14,7 +14,7 @@ from scipy.optimize import linprog
 from flows.errors import HeldError, PipelineError
 from flows.stages import suppression
 from flows.stages.cells import Cell, decide
-from flows.stages.suppression import Relation, Table, suppress
+from flows.stages.suppression import Relation, suppress
 
 MINIMUM = 11
 
@@ -150,11 +150,50 @@ def test_the_audit_finds_what_closing_lets_pass():
     assert_safe(counts, relations, found)
 
 
-def test_a_table_without_neighbours_left_is_withdrawn():
+def test_a_table_in_which_nobody_is_safe_is_hidden_whole():
     counts, relations = two_way([[1, 1], [1, 1]])
-    tables = {"t": Table("topic", frozenset(counts))}
-    found = suppress(counts, relations, MINIMUM, tables)
-    assert found.hidden == set(counts)
+    assert suppress(counts, relations, MINIMUM).hidden == set(counts)
+
+
+def deep_table(seed: int, size: int) -> tuple[dict[str, int], list[Relation]]:
+    """A table with margins of which every cell, row and column has a share and the rest of it: three tables, linked everywhere."""
+    g = random.Random(seed)
+    body = [[g.choice([0, 3, 8, 14, 15, 20, 40, 90]) for _ in range(size)] for _ in range(size)]
+    share = [[g.randint(0, n) for n in row] for row in body]
+    rest = [[n - x for n, x in zip(*rows, strict=True)] for rows in zip(body, share, strict=True)]
+    counts, relations = {}, []
+    for name, part in {"all ": body, "share ": share, "rest ": rest}.items():
+        own, sums = two_way(part)
+        counts |= {name + key: n for key, n in own.items()}
+        relations += [Relation(name + r.parent, tuple(name + child for child in r.children)) for r in sums]
+    relations += [Relation("all " + key, ("share " + key, "rest " + key)) for key in own]
+    return counts, relations
+
+
+@pytest.mark.parametrize("size", [3, 4])
+@pytest.mark.parametrize("seed", range(6))
+def test_linked_tables_are_safe(seed, size):
+    counts, relations = deep_table(seed, size)
+    assert_safe(counts, relations, suppress(counts, relations, MINIMUM))
+
+
+def test_next_to_nothing_is_hidden_in_vain():
+    """A cell was hidden in vain if all others would be as safe were it shown."""
+
+    def is_safe(counts, relations, found, hidden):
+        members = ([key for key in (r.parent, *r.children) if key in hidden] for r in relations)
+        return all(len(found) != 1 for found in members) and all(
+            width(counts, relations, hidden, cell) >= MINIMUM for cell in found.primary
+        )
+
+    in_vain = total = 0
+    for seed in range(12):
+        counts, relations = deep_table(seed, 3)
+        found = suppress(counts, relations, MINIMUM)
+        partners = found.hidden - found.primary
+        in_vain += sum(is_safe(counts, relations, found, found.hidden - {cell}) for cell in partners)
+        total += len(partners)
+    assert in_vain <= total / 10, f"{in_vain} of {total}"
 
 
 def test_a_false_relation_stops_the_release():

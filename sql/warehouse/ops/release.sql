@@ -18,7 +18,6 @@ CREATE TABLE IF NOT EXISTS ops.release (
     reason VARCHAR,
     window_from_on DATE NOT NULL,
     window_to_on DATE NOT NULL,
-    withdrawn_tables VARCHAR[] NOT NULL,
     sources STRUCT(source_system VARCHAR, description VARCHAR, consent_basis VARCHAR)[] NOT NULL,
     fingerprints STRUCT(part VARCHAR, mark VARCHAR)[] NOT NULL,
     erasure_count INTEGER NOT NULL
