@@ -5,6 +5,7 @@ A chart is laid out in pixels by hand, so that labels, bars and numbers share on
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from flows.pages.svg import LEADING, Canvas, text_width, wrapped
 
 WIDE, NARROW = 776, 356
 HATCH = "held"
-_LABEL_WIDTH, _CHIP_WIDTH, _GAP, _HALF = 208, 22, 12, 8
+_LABEL_WIDTH, _CHIP_WIDTH, _GAP, _HALF, _BETWEEN = 208, 22, 12, 8, 18
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Row:
     """One line of a chart: a label, what is drawn, and a note at its end. A heading has neither segments nor marks.
 
     `held` says at the end, beside a hatched chip, what is suppressed: apart from the axis, where it would have a size.
-    `interval` is that of the sum of the first or last segments, drawn below their end.
+    `interval` is that of the sum of the first or last segments, drawn below their end. Rows of one `axis` after the other
+    share it and end with its ticks; without one they are on that of the chart.
     """
 
     label: str
@@ -52,6 +54,7 @@ class Row:
     interval: tuple[float, float] | None = None
     is_heading: bool = False
     is_indented: bool = False
+    axis: Axis | None = None
 
     @property
     def value_count(self) -> int:
@@ -164,11 +167,18 @@ class _Rows:
         return self.left + (inside - self.axis.low) / (self.axis.high - self.axis.low) * self.plot
 
     def drawn(self, title: str, description: str, chart_id: str) -> str:
-        y = self._names()
+        y, chart = self._names(), self.axis
+        for at, (axis, rows) in enumerate(itertools.groupby(self.rows, key=lambda row: row.axis or chart)):
+            self.axis = axis
+            y = self._block(list(rows), y + (_BETWEEN if at else 0))
+        return self.canvas.svg(y, title=title, description=description, chart_id=chart_id)
+
+    def _block(self, rows: Sequence[Row], y: float) -> float:
+        """Rows that share an axis, from y down; where they end."""
         placed: list[tuple[Row, float]] = []
         spans: list[tuple[float, float]] = []
-        top = y
-        for row in self.rows:
+        top, before = y, len(self.canvas.parts)
+        for row in rows:
             if row.is_heading:
                 if placed and not self.is_narrow:
                     spans.append((top, y))
@@ -185,13 +195,13 @@ class _Rows:
             y += step
         if placed and not self.is_narrow:
             spans.append((top, y))
-        words, self.canvas.parts = self.canvas.parts, []
-        if placed:
+        words, self.canvas.parts = self.canvas.parts[before:], self.canvas.parts[:before]
+        if any(row.segments or row.marks for row in rows):
             y = self._scale(spans, y)
         for row, centre in placed:
             self._shapes(row, centre)
         self.canvas.parts += words
-        return self.canvas.svg(y, title=title, description=description, chart_id=chart_id)
+        return y
 
     def _words(self, row: Row, y: float) -> tuple[float, float]:
         """Label, note and chip of a row; its centre and its height."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from flows.pages import charts
@@ -60,9 +61,11 @@ class Drawn:
         return found
 
     def sorted(self, lines: Sequence[Line]) -> list[Line]:
-        """In the order of the topic; lines without a value stand last. Headings keep their order."""
+        """In the order of the topic; lines without a value stand last. Headings keep their order, scales stay together."""
+        scales = list(dict.fromkeys(map(_scale_of, lines)))
+        lines = sorted(lines, key=lambda line: scales.index(_scale_of(line)))
         if self.spec.order == "frame":
-            return list(lines)
+            return lines
         key = self.spec.beside or (self.spec.drawn[0] if self.spec.drawn else "")
         groups = list(dict.fromkeys(line.group for line in lines))
 
@@ -83,8 +86,12 @@ class Drawn:
             ", ".join(names) + (f" ({in_sentence(group)})" if group else "") for group, names in groups.items()
         )
 
-    def figures(self) -> list[Figures]:
-        found = (line.figure(value, self.statistic) for line in self.lines for value in self.values)
+    def figures(self, lines: Sequence[Line] | None = None) -> list[Figures]:
+        found = (
+            line.figure(value, self.statistic)
+            for line in (self.lines if lines is None else lines)
+            for value in self.values
+        )
         return [row for row in found if row is not None]
 
     @cached_property
@@ -119,8 +126,9 @@ class Drawn:
     def is_percent(self) -> bool:
         return all(is_share(row) for row in self.figures()) or self.spec.chart == "curve"
 
-    def axis(self) -> Axis:
-        found = [row for row in self.figures() if has_value(row)]
+    def axis(self, lines: Sequence[Line] | None = None) -> Axis:
+        """Of all values of these lines; of those of the chart if none are given."""
+        found = [row for row in self.figures(lines) if has_value(row)]
         values = [row[name] for row in found for name in ("value", "low", "high") if row[name] is not None]
         if self.is_percent and self.spec.chart != "estimates":
             return charts.shares_axis(max(values, default=1.0))
@@ -142,19 +150,13 @@ class Drawn:
         kept = [(line, row) for line, row in made if row is not None]
         if len(kept) < len(made) - len(self.empty):
             self.undrawable = (len(made) - len(self.empty) - len(kept), len(made) - len(self.empty))
-        shown = len(kept[:most])
-        # Under headings the last one is whole or not there.
-        while 0 < shown < len(kept) and kept[shown][0].group and kept[shown][0].group == kept[shown - 1][0].group:
-            shown -= 1
-        shown = shown or len(kept[:most])
-        left_out = len(kept) - shown
-        group = ""
-        for line, row in kept[:shown]:
-            if line.group and line.group != group:
-                self.rows.append(Row(line.group, is_heading=True))
-                group = line.group
-            self.rows.append(row)
-        return left_out
+        # Points of one scale are no points of another: each has an axis of its own, and as many lines. Shares share one.
+        scales = [list(found) for _, found in itertools.groupby(kept, key=lambda pair: _scale_of(pair[0]))]
+        has_axes = len(scales) > 1 and self.spec.chart == "estimates" and not self.is_percent
+        for found in scales:
+            axis = self.axis([line for line, _ in found]) if has_axes else None
+            self.rows += [replace(row, axis=axis) for row in _headed(found[: _whole_groups(found, most)])]
+        return len(kept) - sum(not row.is_heading for row in self.rows)
 
     def _row(self, line: Line) -> Row | None:
         if self.spec.chart == "levels":
@@ -322,6 +324,31 @@ class Drawn:
     def is_hatched_in_time(self) -> bool:
         times = self.times
         return times is not None and any(point.is_suppressed for line in times.lines for point in line.points)
+
+
+def _scale_of(line: Line) -> str:
+    """The scale that the values of a line are points of; "" if they are no points."""
+    cell = next(iter(line.cells.values()))
+    return cell.value_1 if cell.dimension_1 == "instrument_scale" else ""
+
+
+def _whole_groups(kept: Sequence[tuple[Line, Row]], most: int) -> int:
+    """How many lines to draw of at most so many: under headings the last one is whole or not there."""
+    shown = len(kept[:most])
+    while 0 < shown < len(kept) and kept[shown][0].group and kept[shown][0].group == kept[shown - 1][0].group:
+        shown -= 1
+    return shown or len(kept[:most])
+
+
+def _headed(kept: Sequence[tuple[Line, Row]]) -> list[Row]:
+    rows: list[Row] = []
+    group = ""
+    for line, row in kept:
+        if line.group and line.group != group:
+            rows.append(Row(line.group, is_heading=True))
+            group = line.group
+        rows.append(row)
+    return rows
 
 
 def _is_spread(lines: Sequence[Line], values: Sequence[str]) -> bool:

@@ -109,6 +109,9 @@ def lines_of(cells: Sequence[Cell], subject: Subject | None, pages: frozenset[Su
             found[key] = Line(capital((cell.label_2 or "") if is_part else label), group, link, {}, is_part)
         found[key].cells["" if is_mixed else cell.value_2 or ""] = cell
     lines = list(found.values())
+    if len({line.group for line in lines}) == len(lines) and all(line.label.startswith(line.group) for line in lines):
+        # A heading above each single line would say the same twice.
+        lines = [replace(line, group="") for line in lines]
     groups = list(dict.fromkeys(line.group for line in lines))
     if any(group.startswith("For ") for group in groups):
         return sorted(lines, key=lambda line: (line.group.casefold(), line.label.casefold()))

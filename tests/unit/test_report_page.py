@@ -28,6 +28,7 @@ from report_cells import (
     release_of,
     rich_cells,
     treatment,
+    with_statistics,
 )  # fmt: skip
 
 from flows.pages import charts, svg
@@ -414,6 +415,30 @@ def test_an_estimate_stands_beside_the_line_of_no_change_and_says_what_cannot_be
         "suppressed",
     ]
     assert found.subtitle == "Some. In points."
+
+
+def test_points_of_one_scale_are_not_drawn_on_the_axis_of_another(con):
+    """0.4 of the 6 points of one scale is not less than 3 of the 100 of the other."""
+    cells = []
+    for code in ("yoga", "cane"):
+        for scale, change in (("fss v1 total", 0.4), ("msws_12 v1 total", 3.0)):
+            shape = {
+                "topic": "change",
+                "table_id": "change_mean",
+                "dimension_1": "instrument_scale",
+                "has_interval": False,
+            }
+            base = cell(f"{code} {scale}", 50, None, value_1=scale, subject_kind="treatment", subject=code, **shape)
+            cells.append(
+                with_statistics(base, ("mean_change", change, change - change / 4, change + change / 4, "points"))
+            )
+    found = figure(con, cells, id="change_mean", chart="estimates", statistic="mean_change")
+    for drawn in (found.wide, found.narrow):
+        ticks = [text for text in texts_of(drawn) if re.fullmatch(r"[−0-9.]+", text)]
+        assert ticks == ["0.0", "0.2", "0.4", "0.6", "0", "1", "2", "3", "4"]
+        points = [float(e.get("cx")) for e in ElementTree.fromstring(drawn).iter() if e.tag.endswith("}circle")]
+        assert len(points) == 4 and points[0] == points[1] and points[2] == points[3]
+        assert points[0] / points[2] == pytest.approx(1, abs=0.2)
 
 
 def test_a_line_has_a_gap_and_hatching_where_it_is_suppressed(con):
