@@ -1,6 +1,6 @@
--- Cells of the topic "treatments": side effects, adherence, burden and cost, as takers last reported them.
+-- Cells of the topic "treatments": doses, side effects, adherence, burden and cost, as takers last reported them.
 -- Grain: table_id, subject (treatment), value_1, value_2.  Inputs: marts.treatment_answer, marts.treatment_side_effect,
--- marts.treatment_taken (of treatments that at least 100 have taken).
+-- marts.treatment_dose, marts.treatment_taken (of treatments that at least 100 have taken).
 -- All who answered are a part of the takers. Of translated sources side effects only. A side effect is named by some of those who
 -- have any: the rest of these follows from it, so that these are its denominator; its share of all who answered needs both.
 WITH answer AS (
@@ -77,10 +77,43 @@ named AS (
         AND total.answer = 'answered'
     WHERE effect.source_family = 'native'
 ),
+dose AS (
+    SELECT
+        'doses_native' AS table_id,
+        -- Bands of one unit and time stand together, small ones first; the order tells nothing of counts.
+        row_number() OVER (
+            PARTITION BY dose.treatment_code
+            ORDER BY
+                dose.dose = 'stated' DESC,
+                dose.dose_unit,
+                array_position(['as_needed', 'day', 'week', 'month'], dose.dose_period),
+                dose.from_amount
+        ) AS position,
+        dose.treatment_code AS subject,
+        'dose' AS dimension_1,
+        dose.dose AS value_1,
+        'condition=ms|source_family=native|treatment=' || dose.treatment_code AS treatment_key,
+        treatment_key || '|dose=' || dose.dose AS cell_key,
+        CASE dose.dose WHEN 'stated' THEN treatment_key ELSE treatment_key || '|dose=stated' END AS denominator_key,
+        dose.patient_count AS cell_count,
+        dose.patient_set,
+        CASE dose.dose
+            WHEN 'stated' THEN []
+            ELSE [{'parent': treatment_key || '|dose=stated', 'division': 'dose'}]
+        END AS part_of,
+        dose.dose <> 'stated' AS has_interval,
+        'treatment_dose' AS mart
+    FROM marts.treatment_dose AS dose
+    SEMI JOIN (SELECT * FROM marts.treatment_taken WHERE has_details) AS taken
+        ON taken.source_family = dose.source_family AND taken.treatment_code = dose.treatment_code
+    WHERE dose.source_family = 'native'
+),
 cell AS (
     SELECT * FROM answered
     UNION ALL BY NAME
     SELECT * EXCLUDE (stem) FROM named
+    UNION ALL BY NAME
+    SELECT * EXCLUDE (treatment_key) FROM dose
 )
 SELECT
     'treatments' AS topic,

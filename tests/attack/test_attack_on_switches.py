@@ -1,4 +1,4 @@
-"""What those who stopped a treatment began next, attacked from outside: in cohorts where enough have stopped for the table to exist."""
+"""What those who stopped a treatment began next, and doses, attacked from outside: in cohorts where enough have stopped for tables of it to exist."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ ATTACKED = (
     "in_use_native",
     "stop_reasons_native",
     "switches_native",
+    "doses_native",
 )
 PATIENTS = 1000
 

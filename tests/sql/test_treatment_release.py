@@ -255,7 +255,7 @@ def test_every_table_of_the_topic_is_described_and_every_value_has_words(warehou
             stop = {"stopped_on": date(2025, 1, 1), "stop_reasons": g.choice([[], ["cost"], ["improved"], ["other"]])}
             record = warehouse.add(
                 "treatment_episode", name, source, treatment_code=treatment, started_on=BEGIN, status=status, purpose_codes=["fatigue"],
-                **(stop if status == "stopped" else {}),
+                dose_amount=20, dose_unit="mg", dose_period=g.choice(["day", "as_needed"]), **(stop if status == "stopped" else {}),
             )  # fmt: skip
             warehouse.add(
                 "treatment_evaluation", name, source, episode=record, purpose_code="fatigue",
