@@ -201,7 +201,7 @@ def label(dimension: str, value: str) -> str:
         treatment, _, purpose = value.partition(" for ")
         what_for = "no stated purpose" if purpose == "not_stated" else _in_sentence(_code_label("symptom", purpose))
         return f"{_code_label('treatment', treatment)} for {what_for}"
-    if dimension == "dose" and value != "stated":
+    if dimension == "dose" and value != "not_stated":
         start, end, unit, period = value.split(" ")
         return f"{start} to under {end} {label('dose_unit', unit)} {label('dose_period', period)}"
     if dimension == "instrument_scale":

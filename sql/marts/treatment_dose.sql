@@ -1,7 +1,8 @@
 -- How much takers of a treatment take or have taken: the latest dose of each, in bands of one, two and five.
 -- Grain: source_family, treatment_code, dose.  Inputs: core.consented_treatment_episode, marts.treatment_rating (who counts as a taker).
--- `dose` is "from below unit period" ("20 50 mg day"), or `stated`: all who state a dose, of which the bands are the parts. Bands
--- are the same for every treatment and never follow from the records. Amounts a day, a week, a month and as needed are not added.
+-- `dose` is "from below unit period" ("20 50 mg day"), or `not_stated`; together all takers. Bands are the same for every treatment
+-- and never follow from the records. Amounts a day, a week, a month and as needed are not added. A treatment of which nobody states
+-- a dose has no rows.
 WITH stated AS (
     SELECT
         episode.patient_id,
@@ -57,18 +58,19 @@ taker AS (
     SELECT DISTINCT patient_id, source_family, treatment_code FROM marts.treatment_rating
 ),
 member AS (
-    SELECT taker.source_family, banded.*
-    FROM banded
-    JOIN taker ON taker.patient_id = banded.patient_id AND taker.treatment_code = banded.treatment_code
+    SELECT taker.source_family, taker.treatment_code, taker.patient_id, banded.dose, banded.unit, banded.period, banded.from_amount
+    FROM taker
+    LEFT JOIN banded ON banded.patient_id = taker.patient_id AND banded.treatment_code = taker.treatment_code
+    QUALIFY count(banded.dose) OVER (PARTITION BY taker.source_family, taker.treatment_code) > 0
 )
 SELECT
     source_family,
     treatment_code,
-    coalesce(dose, 'stated')::VARCHAR AS dose,
+    coalesce(dose, 'not_stated')::VARCHAR AS dose,
     unit::VARCHAR AS dose_unit,
     period::VARCHAR AS dose_period,
     from_amount::DOUBLE AS from_amount,
     count(*)::BIGINT AS patient_count,
     bit_xor(patient_mark(patient_id))::UHUGEINT AS patient_set
 FROM member
-GROUP BY GROUPING SETS ((source_family, treatment_code), (source_family, treatment_code, dose, unit, period, from_amount))
+GROUP BY source_family, treatment_code, dose, unit, period, from_amount

@@ -84,7 +84,7 @@ dose AS (
         row_number() OVER (
             PARTITION BY dose.treatment_code
             ORDER BY
-                dose.dose = 'stated' DESC,
+                dose.dose = 'not_stated',
                 dose.dose_unit,
                 array_position(['as_needed', 'day', 'week', 'month'], dose.dose_period),
                 dose.from_amount
@@ -94,14 +94,11 @@ dose AS (
         dose.dose AS value_1,
         'condition=ms|source_family=native|treatment=' || dose.treatment_code AS treatment_key,
         treatment_key || '|dose=' || dose.dose AS cell_key,
-        CASE dose.dose WHEN 'stated' THEN treatment_key ELSE treatment_key || '|dose=stated' END AS denominator_key,
+        treatment_key AS denominator_key,
         dose.patient_count AS cell_count,
         dose.patient_set,
-        CASE dose.dose
-            WHEN 'stated' THEN []
-            ELSE [{'parent': treatment_key || '|dose=stated', 'division': 'dose'}]
-        END AS part_of,
-        dose.dose <> 'stated' AS has_interval,
+        [{'parent': treatment_key, 'division': 'dose'}] AS part_of,
+        true AS has_interval,
         'treatment_dose' AS mart
     FROM marts.treatment_dose AS dose
     SEMI JOIN (SELECT * FROM marts.treatment_taken WHERE has_details) AS taken
