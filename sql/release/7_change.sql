@@ -229,7 +229,9 @@ responded AS (
         -- The figures on room to change serve those on change: they are hidden first.
         listed.change_group LIKE '%room%' AS is_expendable,
         'change_group' AS mart,
-        CASE WHEN listed.change_group IN ('mid_improved', 'mid_worsened') AND listed.patient_count + room.patient_count > 0 THEN [{
+        listed.change_group IN ('mid_improved', 'mid_worsened') AS is_direction,
+        [listed.both_key, listed.stem || '|due=' || listed.follow_up_days, listed.stem || '|lost=' || listed.follow_up_days] AS bound_needs,
+        CASE WHEN is_direction AND listed.patient_count + room.patient_count > 0 THEN [{
             'statistic': 'share_with_room',
             'value': listed.patient_count / (listed.patient_count + room.patient_count),
             'low': wilson_low(listed.patient_count, listed.patient_count + room.patient_count),
@@ -239,8 +241,31 @@ responded AS (
             'needs': [
                 listed.both_key || '|no_room_' || listed.change_group[5:], listed.both_key || '|room_not_' || listed.change_group[5:]
             ]
-        }] ELSE [] END::STRUCT(statistic VARCHAR, "value" DOUBLE, low DOUBLE, high DOUBLE, unit VARCHAR, "method" VARCHAR, needs VARCHAR[])[] AS statistics
+        }] ELSE [] END::STRUCT(statistic VARCHAR, "value" DOUBLE, low DOUBLE, high DOUBLE, unit VARCHAR, "method" VARCHAR, needs VARCHAR[])[] AS of_room,
+        -- What the share of all who were due would be if nobody, or everybody, of those without a second score had changed so.
+        CASE WHEN is_direction AND due.patient_count > 0 THEN [
+            {
+                'statistic': 'share_if_lost_did_not', 'value': listed.patient_count / due.patient_count, 'low': NULL, 'high': NULL,
+                'unit': 'share', 'method': 'all whose score was due, those without one counted as not so', 'needs': bound_needs
+            },
+            {
+                'statistic': 'share_if_lost_did', 'value': (listed.patient_count + due.patient_count - scored.patient_count) / due.patient_count,
+                'low': NULL, 'high': NULL,
+                'unit': 'share', 'method': 'all whose score was due, those without one counted as so', 'needs': bound_needs
+            }
+        ] ELSE [] END::STRUCT(statistic VARCHAR, "value" DOUBLE, low DOUBLE, high DOUBLE, unit VARCHAR, "method" VARCHAR, needs VARCHAR[])[] AS of_lost,
+        list_concat(of_room, of_lost) AS statistics
     FROM listed
+    LEFT JOIN listed AS due
+        ON due.treatment_code = listed.treatment_code
+        AND due.instrument_scale = listed.instrument_scale
+        AND due.follow_up_days = listed.follow_up_days
+        AND due.change_group = 'due'
+    LEFT JOIN listed AS scored
+        ON scored.treatment_code = listed.treatment_code
+        AND scored.instrument_scale = listed.instrument_scale
+        AND scored.follow_up_days = listed.follow_up_days
+        AND scored.change_group = 'both'
     LEFT JOIN listed AS room
         ON room.treatment_code = listed.treatment_code
         AND room.instrument_scale = listed.instrument_scale
@@ -261,7 +286,7 @@ cell AS (
     UNION ALL BY NAME
     SELECT * FROM mean
     UNION ALL BY NAME
-    SELECT * FROM responded
+    SELECT * EXCLUDE (is_direction, bound_needs, of_room, of_lost) FROM responded
 )
 SELECT
     'change' AS topic,

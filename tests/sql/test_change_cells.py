@@ -73,6 +73,36 @@ def test_those_who_are_lost_are_parted_by_whether_they_still_report(released):
     assert (found["lost_reporting_90"], found["lost_silent_90"], lost) == (4, 0, 4)
 
 
+def test_a_share_is_bounded_by_what_may_have_become_of_those_who_are_lost(warehouse):
+    """40 were due, 24 have a second score, 12 of whom got better: 30 to 70 % of all, whatever became of the other 16."""
+    for number in range(40):
+        name = f"p{number}"
+        warehouse.patient(name, ms_course="rrms")
+        warehouse.add(
+            "treatment_episode", name, treatment_code="yoga", started_on=START, started_on_precision="day", purpose_codes=["pain"]
+        )  # fmt: skip
+        for day, level in ((0, 3), (90, 2 if number < 12 else 3)):
+            if day == 0 or number < 24:
+                warehouse.add(
+                    "outcome_assessment", name, instrument_code="msws_12", instrument_version="v1", assessed_on=START + timedelta(day),
+                    item_responses=[level] * 12,
+                )  # fmt: skip
+    warehouse.build_all()
+    cells = read_cells(warehouse.con)
+    improved = next(cell for cell in cells if cell.cell_key == f"{STEM}|both=90|mid_improved")
+    bounds = {s.statistic: s for s in improved.statistics if "lost" in s.statistic}
+    assert {name: s.value for name, s in bounds.items()} == {"share_if_lost_did_not": 0.3, "share_if_lost_did": 0.7}
+    frame = publishable(warehouse.con, cells, decide(cells, 11).hidden, 1, 1, AT).to_pylist()
+    states = {row["statistic"]: row["state"] for row in frame if row["cell_key"] == improved.cell_key}
+    assert states["share_if_lost_did_not"] == states["share_if_lost_did"] == "shown"
+
+
+def test_a_bound_is_hidden_with_the_few_it_would_tell_of(released):
+    _, rows = released
+    lost = rows["responder_mid_90", f"{STEM}|both=90|mid_improved", "share_if_lost_did"]
+    assert lost["state"] == "suppressed"
+
+
 def test_few_who_worsened_are_hidden_with_a_second_group(released):
     _, rows = released
     states = {
