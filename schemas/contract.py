@@ -14,6 +14,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal
 
 from schemas.quoting import literal, quoted
+from schemas.reading_yaml import read_yaml
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -453,7 +454,7 @@ def _standard(name: str) -> Any:
     from open_data_contract_standard.model import OpenDataContractStandard
 
     text = files(__package__).joinpath("contracts", f"{name}.odcs.yaml").read_text(encoding="utf-8")
-    return OpenDataContractStandard.from_string(text)
+    return OpenDataContractStandard(**read_yaml(text))
 
 
 def _custom(thing: Any) -> dict[str, Any]:

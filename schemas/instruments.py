@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 import yaml
 
 from schemas.codes import Code, CodeList
+from schemas.reading_yaml import SafeLoader
 
 Number = int | Fraction
 Direction = Literal["higher_worse", "higher_better", "unknown"]
@@ -207,7 +208,7 @@ def item_count(known: Instrument) -> int | None:
     return counts.pop() if len(counts) == 1 else None
 
 
-class _ExactLoader(yaml.SafeLoader):
+class _ExactLoader(SafeLoader):
     """Reads a number as it is written: 20.2, not the nearest binary number."""
 
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from schemas.apis import Api, BulkApi
 from schemas.contract import TABLES
 from schemas.faults import told
+from schemas.reading_yaml import read_yaml
 from schemas.redcap import FILLED, KEY, Dictionary, DictionaryError, read_dictionary, with_columns
 
 
@@ -317,7 +318,7 @@ def _bundled(name: object, where: str) -> dict[str, Any]:
     entry = files(__package__).joinpath("sources", f"{name}.yaml")
     if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9_-]+", name) or not entry.is_file():
         raise SourceError(f"{where}: `extends` names no bundled source")
-    said: dict[str, Any] = yaml.safe_load(entry.read_text(encoding="utf-8"))
+    said: dict[str, Any] = read_yaml(entry.read_text(encoding="utf-8"))
     return {key: value for key, value in said.items() if key not in ("name", "extends")}
 
 
@@ -349,7 +350,7 @@ def _with_dictionary(said: dict[str, Any], folder: Path | None) -> dict[str, Any
 
 def _read(text: str, where: str, folder: Path | None) -> Source:
     try:
-        said = yaml.safe_load(text) or {}
+        said = read_yaml(text) or {}
         if not isinstance(said, dict):
             raise SourceError(
                 f"{where}: says no `name: value` pairs. It begins with `name:`, `description:` and `files:`"

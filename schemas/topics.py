@@ -10,8 +10,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from schemas.reading_yaml import read_yaml
 
 # bars: a share with its interval for each value.  levels: ordered levels of each value, stacked.
 # series: a line over the times of dimension_2.  curve: a step curve over the days of dimension_2.
@@ -89,7 +90,7 @@ def topics() -> tuple[Topic, ...]:
     """All topics, in the order in which a reader meets them."""
     folder = files("schemas").joinpath("topics")
     found = [
-        Topic.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        Topic.model_validate(read_yaml(path.read_text(encoding="utf-8")))
         for path in folder.iterdir()
         if path.name.endswith(".yaml")
     ]
