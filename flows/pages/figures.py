@@ -164,13 +164,14 @@ def _chart(
 ) -> tuple[Callable[[int, str], str] | None, tuple[Panel, ...], str]:
     """The chart, or small charts, or why there is none: a single value is a sentence."""
     if found.value_count < 2:
-        single = found.single
+        if single := found.single:
+            return None, (), f"{single}. A single value needs no chart."
         why = (
-            f"{single}. A single value needs no chart."
-            if single
-            else "There is no chart, since there is no value to draw. The table says what is suppressed."
+            "the first level is suppressed, so that no other has its place. The table has the others."
+            if found.has_level_suppressed
+            else "there is no value to draw. The table says what is suppressed."
         )
-        return None, (), why
+        return None, (), f"There is no chart, since {why}"
     times = found.times
     if times is not None and len(times.lines) > LINES_DRAWN:
         panels = enumerate(times.panels[:_PANELS])

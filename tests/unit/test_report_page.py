@@ -556,6 +556,19 @@ def test_a_chart_of_a_single_value_is_a_sentence_and_both_suppressed_is_said(con
     assert Page(html).text.count("There is no chart, since there is no value to draw.") >= 2
 
 
+def test_levels_without_a_place_are_said_to_stand_in_the_table(con):
+    """Major is suppressed, slight is not: there are values, but none that could be drawn at its place."""
+    levels = {"major": 5, "moderate": 30, "slight": 43, "none": 14, "cant_tell": 16}
+    found = figure(
+        con,
+        members(400) + treatment("amantadine", "fatigue", 234, levels),
+        id="treatment_*", dimension="treatment for purpose", chart="levels", columns=("count",),
+        drawn=("major", "moderate", "slight", "none", "cant_tell"),
+    )  # fmt: skip
+    assert not found.is_drawn and "the first level is suppressed" in found.undrawn
+    assert "43" in [cell.text for row in found.table.rows for cell in row.cells]
+
+
 def test_what_nobody_rated_is_a_sentence_and_no_row_of_a_chart(con):
     cells = members(400) + treatment("baclofen", "cramps", 40, {}) + treatment("yoga", "stiffness", 150, RATINGS)
     cells += treatment("cane", "stiffness", 150, RATINGS)
