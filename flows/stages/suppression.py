@@ -253,13 +253,16 @@ class _Network:
         for cell in sorted(failing, key=lambda c: (-self.counts[c], c)):
             concealed = hidden | more
             if self._exposed(self._component(cell, concealed), concealed, frozenset([cell])):
-                more |= self._cheapest(cell, concealed)
+                # Ends that are no whole numbers can be `minimum` apart with too few whole numbers between: one more suffices then.
+                more |= self._cheapest(cell, concealed, self.minimum) or self._cheapest(
+                    cell, concealed, self.minimum + 1
+                )
         return more
 
-    def _cheapest(self, cell: int, hidden: set[int]) -> set[int]:
+    def _cheapest(self, cell: int, hidden: set[int], room: int) -> set[int]:
         """The shown cells to hide so that one hidden count has room: those that differ between two tables, both of which add up.
 
-        The tables are as like the true one as can be while this count is `minimum` more in one than in the other. There always
+        The tables are as like the true one as can be while this count is so much more in one than in the other. There always
         are two: all counts times a number make a table, so that hiding everything protects everything.
         """
         import numpy as np
@@ -278,7 +281,7 @@ class _Network:
             A_eq=block_diag([hstack([sums, -sums])] * 2, format="csr"),
             b_eq=np.zeros(2 * len(self.relations)),
             A_ub=csr_array(-apart[np.newaxis]),
-            b_ub=[-self.minimum],
+            b_ub=[-room],
             bounds=np.column_stack([np.zeros(4 * size), most]),
             method="highs",
         )

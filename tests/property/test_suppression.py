@@ -177,6 +177,20 @@ def test_linked_tables_are_safe(seed, size):
     assert_safe(counts, relations, suppress(counts, relations, MINIMUM))
 
 
+def test_a_cell_that_halves_leave_in_doubt_is_protected():
+    """Hidden just so far that `a` may be anything from 1.5 to 12.5, which is 11 apart and still no more than 11 whole numbers."""
+    counts = {"a": 5, "b": 13, "c": 8, "d": 10, "e": 16, "ab": 18, "be": 29, "ce": 24, "de": 26, "bcd": 31, "sum": 86}
+    relations = [
+        Relation("ab", ("a", "b")),
+        Relation("be", ("b", "e")),
+        Relation("ce", ("c", "e")),
+        Relation("de", ("d", "e")),
+        Relation("bcd", ("b", "c", "d")),
+        Relation("sum", ("bcd", "be", "de")),
+    ]
+    assert_safe(counts, relations, suppress(counts, relations, MINIMUM, expendable=frozenset({"bcd"})))
+
+
 def test_next_to_nothing_is_hidden_in_vain():
     """A cell was hidden in vain if all others would be as safe were it shown."""
 
