@@ -119,7 +119,7 @@ def compute(
     shown = shown_before(con, release_id)
     decided = decide(cells, minimum_cell, held_back(cells, shown, minimum_cell))
     frame = publishable(con, cells, decided.hidden, release_id, as_of_batch, as_of_at)
-    return Computed(cells, decided, _as_shown_before(con, frame, cells, decided.hidden, shown, minimum_cell))
+    return Computed(cells, decided, _as_shown_before(con, frame, cells, decided.hidden, shown))
 
 
 def last_approved(con: duckdb.DuckDBPyConnection) -> int | None:
@@ -217,18 +217,18 @@ def _as_shown_before(
     cells: Sequence[Cell],
     hidden: frozenset[str],
     shown: Mapping[str, ShownCell],
-    minimum_cell: int,
 ) -> pa.Table:
-    """The frame with every figure that is held back as it was last shown, with the batch and instant of then.
+    """The frame with every figure that was shown before and may not be shown anew as it was, with the batch and instant of then.
 
-    A cell of fewer than `minimum_cell` is not shown as it was when it had more.
+    Whatever the cell counts by now: if those stood alone that are still great enough, that one stands would say that it is, and
+    that one does not, that it has become too small.
     """
     import pyarrow as pa
 
     kept = {
         cell.cell_key: shown[cell.cell_key].release_id
         for cell in cells
-        if cell.is_guarded and cell.cell_count >= minimum_cell and cell.cell_key in hidden and cell.cell_key in shown
+        if cell.is_guarded and cell.cell_key in hidden and cell.cell_key in shown
     }
     if not kept:
         return frame

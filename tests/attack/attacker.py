@@ -73,15 +73,16 @@ def excess_of(whole: str, parts: tuple[str, ...]) -> str:
     return f"{whole} more than once in {len(parts)} parts"
 
 
-def model_of(published: Published, specs: dict[str, TableSpec] | None = None) -> Model:
-    """What the files of one release say, as unknowns and sums."""
+def model_of(published: Published, specs: dict[str, TableSpec] | None = None, before: Published | None = None) -> Model:
+    """What the files of one release say, as unknowns and sums; beside those of the one `before`, if there was one."""
     specs = SPECS if specs is None else specs
+    had_one = {f.key for f in before.figures if f.statistic == "count" and f.value is not None} if before else set()
     model = Model()
     guarded = [figure for figure in published.figures if figure.is_guarded and figure.table in specs]
     keys = {figure.place: figure.key for figure in guarded if figure.statistic == "count"}
     for figure in guarded:
         if figure.statistic == "count":
-            _note_count(model, figure, is_carried=published.is_carried(figure))
+            _note_count(model, figure, is_carried=published.is_carried(figure), had_one=figure.key in had_one)
     for figure in guarded:
         _note_presence(model, figure)
         if published.is_carried(figure):
@@ -128,14 +129,17 @@ def _note_presence(model: Model, figure: Figure) -> None:
             model.unknown(found[1], least)
 
 
-def _note_count(model: Model, figure: Figure, *, is_carried: bool) -> None:
+def _note_count(model: Model, figure: Figure, *, is_carried: bool, had_one: bool) -> None:
     """A count is shown, or it is suppressed: then it is not zero, since zeros are shown. A word that says why says more."""
     model.unknown(figure.key)
     if is_carried:
-        # It stands as it was, which the report does only for cells that are still great enough.
-        model.unknown(figure.key, K)
+        # It stands as it was: so do all that were shown and may not be shown anew, whatever they are by now.
+        model.unknown(figure.key, 1)
     elif figure.value is not None:
         model.know(figure.key, figure.value)
+    elif had_one:
+        # Others stand as they were. This one does not, so that it must be too small.
+        model.unknown(figure.key, 1, K - 1)
     elif figure.state == "suppressed":
         model.unknown(figure.key, 1)
     elif "complement" in figure.state or "secondary" in figure.state:
@@ -432,9 +436,14 @@ def attack_two(first: Solver, second: Solver, moved: Callable[[str, str | None],
     return leaks
 
 
-def attack_files(published: Published, truth: dict[str, int], specs: dict[str, TableSpec] | None = None) -> Attack:
-    """The attack on one release, from its files."""
-    return attack(Solver(model_of(published, specs)), truth, published.faults)
+def attack_files(
+    published: Published,
+    truth: dict[str, int],
+    specs: dict[str, TableSpec] | None = None,
+    before: Published | None = None,
+) -> Attack:
+    """The attack on one release, from its files and those of the one before."""
+    return attack(Solver(model_of(published, specs, before)), truth, published.faults)
 
 
 def _with_rests(model: Model, truth: dict[str, int]) -> dict[str, int]:

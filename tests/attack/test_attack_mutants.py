@@ -258,6 +258,16 @@ def test_a_held_cell_with_fresh_margins(con):
     assert [leak.what for leak in found_out(decide(after, 11).hidden | held)] == ["a"]
 
 
+def test_a_cell_that_alone_does_not_stand_as_it_was(con):
+    """15 of 60, then 4 of 80: whoever saw the 15 takes it from no 15† that there are 10 at most."""
+    before, after = [cell("n", 60), cell("x", 15, "n")], [cell("n", 80), cell("x", 4, "n")]
+    spec = {"t": TableSpec(whole_is({"x": "n"}))}
+    first, rows = published(con, before)
+    for earlier, is_learnt in ((rows, False), ((), True)):
+        second, _ = published(con, after, frozenset({"x", "n but not x"}), 2, earlier)
+        assert bool(attack_files(second, truth_of(after), spec, first).leaks) == is_learnt
+
+
 ARMS = {"yoga": (30, 60), "baclofen": (5, 40), "walking": (25, 50)}
 
 

@@ -22,7 +22,8 @@ def released(seed, folder):
     made.change((0.0, 0.01, 0.2, 0.002)[seed % 4])
     _, truth_2 = made.release(folder / "2")
     published = read_release(folder / "1"), read_release(folder / "2")
-    return published, (truth_1, truth_2), tuple(Solver(model_of(found)) for found in published)
+    first, second = published
+    return published, (truth_1, truth_2), (Solver(model_of(first)), Solver(model_of(second, before=first)))
 
 
 @pytest.fixture(scope="module", params=SEEDS)

@@ -88,6 +88,17 @@ def test_as_many_who_leave_as_join_are_a_difference(warehouse):
     assert counts(release(warehouse, 2))["condition=ms"] == (200, 1)
 
 
+def test_what_has_become_too_small_stands_as_it_was_too(warehouse):
+    """60 men of 200, then 5: that they alone are suppressed, while others stand as they were, would say that they are few."""
+    for n in range(200):
+        warehouse.patient(f"p{n}", sex="male" if n < 60 else "female")
+    release(warehouse, 1)
+    erase(warehouse, *(f"p{n}" for n in range(5, 60)))
+    after = counts(release(warehouse, 2))
+    assert after["condition=ms|sex=male"] == (60, 1)
+    assert after["condition=ms"] == (145, 2)
+
+
 def test_a_cell_held_twice_is_compared_with_what_was_shown(warehouse):
     fill(warehouse, 200)
     release(warehouse, 1)
