@@ -207,8 +207,9 @@ def _texts(figures: list[Figure]) -> set[str]:
     """Every way in which a page may write the numbers of these figures."""
     found = {"0"}  # zeros are shown
     for figure in figures:
-        for value in (figure.n, figure.denominator, figure.value, figure.low, figure.high):
-            if value is not None:
+        for given in (figure.n, figure.denominator, figure.value, figure.low, figure.high):
+            # .0155 of the file may be .01549996, which a page writes as 1.5 %.
+            for value in () if given is None else (given, given - 0.5 * 10.0**-PLACES, given + 0.5 * 10.0**-PLACES):
                 for places in range(4):
                     found |= {f"{value:.{places}f}", f"{value * 100:.{places}f}"}
                     found |= {f"{abs(value):.{places}f}", f"{abs(value) * 100:.{places}f}"}

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 from published_files import Place
 
-MEMBERS, CONSENTED, PATIENTS = (("membership", step, "") for step in ("members", "consented", "reported_on"))
+MEMBERS, CONSENTED, PATIENTS, IN_WINDOW = (
+    ("membership", step, "") for step in ("members", "consented", "reported_on", "in_window")
+)
 WEAKNESS = "muscle_weakness"
 LEVELS = ("none", "mild", "moderate", "severe")
 
@@ -58,6 +60,12 @@ def partition(whole: Place) -> TableSpec:
     return TableSpec(lambda _: whole, relations)
 
 
+def _membership() -> TableSpec:
+    steps = {"members": None, "consented": MEMBERS, "reported_on": CONSENTED, "in_window": PATIENTS}
+    # Whoever reported something, reported something in the window.
+    return TableSpec(lambda place: steps.get(place[1], IN_WINDOW))
+
+
 def _course() -> TableSpec:
     spms = ("ms_course", "spms", "")
 
@@ -71,7 +79,7 @@ def _course() -> TableSpec:
 
 def _severity() -> TableSpec:
     def whole(place: Place) -> Place | None:
-        return PATIENTS if place[2] == "reporting" else (place[0], place[1], "reporting")
+        return IN_WINDOW if place[2] == "reporting" else (place[0], place[1], "reporting")
 
     def relations(lines: list[Place]) -> Iterator[Relation]:
         for symptom in firsts(lines):
@@ -169,7 +177,7 @@ def _next_treatments() -> TableSpec:
 BY_KEY: dict[str, TableSpec] = {"switches_native": _next_treatments()}
 
 SPECS: dict[str, TableSpec] = {
-    "membership": TableSpec(lambda place: {"consented": MEMBERS, "reported_on": CONSENTED}.get(place[1])),
+    "membership": _membership(),
     "age_band": partition(PATIENTS),
     "sex": partition(PATIENTS),
     "ms_course": _course(),
