@@ -80,9 +80,9 @@ named AS (
 dose AS (
     SELECT
         'doses_native' AS table_id,
-        -- Bands of one unit and time stand together, small ones first; the order tells nothing of counts.
-        row_number() OVER (
-            PARTITION BY dose.treatment_code
+        -- Bands of one unit and time stand together, small ones first, in one order for all treatments, since cells are sorted
+        -- by the first place of their value in any; the order tells nothing of counts.
+        dense_rank() OVER (
             ORDER BY
                 dose.dose = 'not_stated',
                 dose.dose_unit,

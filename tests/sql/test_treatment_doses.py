@@ -104,3 +104,19 @@ def test_doses_leave_in_words_as_parts_of_all_takers(warehouse, details_of_all):
         "100 200 mg month": "suppressed",
         "not_stated": "shown",
     }
+
+
+def test_bands_stand_from_small_to_large_whatever_other_treatments_have(warehouse, details_of_all):
+    """Another treatment, of which there are fewer bands, must not move "not stated" before a band it has not."""
+    given = {"baclofen": [12, 20, 60, None], "amantadine": [20, None]}
+    for code, amounts in given.items():
+        for amount in amounts:
+            for at in range(12):
+                name = f"{code} {amount} {at}"
+                warehouse.patient(name)
+                dose = {"dose_amount": amount, "dose_unit": "mg", "dose_period": "day"} if amount else {}
+                warehouse.add("treatment_episode", name, treatment_code=code, status="current", **dose)
+    warehouse.build_all()
+    cells = [cell for cell in read_cells(warehouse.con) if cell.table_id == "doses_native"]
+    order = [cell.value_1 for cell in cells if cell.subject == "baclofen"]
+    assert order == ["10 20 mg day", "20 50 mg day", "50 100 mg day", "not_stated"]
