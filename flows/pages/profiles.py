@@ -51,7 +51,8 @@ def _instrument(code: str) -> Profile:
     for name, scale in found.scales.items():
         facts.append((f"Scale: {name.replace('_', ' ')}", f"{_n(scale.minimum)} to {_n(scale.maximum)} {found.unit}"))
         for threshold in scale.thresholds:
-            size = f"{_n(threshold.value)} points" if threshold.metric == "points" else f"{float(threshold.value):.0%}"
+            points = "1 point" if threshold.value == 1 else f"{_n(threshold.value)} points"
+            size = points if threshold.metric == "points" else f"{float(threshold.value):.0%}"
             standing = "" if threshold.standing == "published" else f" ({threshold.standing})"
             facts.append(
                 (_threshold(threshold.name), f"{size}{standing}: {threshold.source}. {threshold.note}".strip())

@@ -17,7 +17,7 @@ from flows.pages.lines import cells_of
 from flows.pages.note import note
 from flows.pages.profiles import profile
 from flows.pages.quality import quality_figures
-from flows.pages.words import breakable, capital, has_value, is_shown, plain
+from flows.pages.words import breakable, capital, has_value, in_sentence, is_shown, plain
 from schemas.topics import Topic, TopicTable, topics
 
 if TYPE_CHECKING:
@@ -172,8 +172,8 @@ class _Site:
             ("Patients counted", plain(self.frame.figure("membership", "reported_on"))),
             ("Members in all", plain(self.frame.figure("membership", "members"))),
             ("As of", f"{release.as_of_at.day} {release.as_of_at:%b %Y}"),
-            ("Up to batch", f"{release.as_of_batch:,}"),
-            ("Minimum cell", f"{release.minimum_cell}"),
+            ("Last batch of data", f"{release.as_of_batch:,}"),
+            ("Smallest count shown", f"{release.minimum_cell}"),
         ]
 
     def _topic(self, topic: Topic) -> str:
@@ -225,7 +225,7 @@ class _Site:
             if row["statistic"] != "count":
                 methods.setdefault(row["topic"], {})[f"{row['statistic']}\0{row['method']}"] = None
         listed = [
-            (topic, [self._method(topic, *key.split("\0")) for key in methods.get(topic.topic, {})])
+            (topic, _by_method([self._method(topic, *key.split("\0")) for key in methods.get(topic.topic, {})]))
             for topic in self.topics
         ]
         return self._render(
@@ -279,6 +279,15 @@ def _topics_with_tables(frame: Frame, given: Sequence[Topic]) -> list[Topic]:
         ]
         found.append(topic.model_copy(update={"tables": (*topic.tables, *extra)}))
     return found
+
+
+def _by_method(found: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Figures made in one way named together; without those whose name says how they are made."""
+    named: dict[str, list[str]] = {}
+    for name, method in found:
+        if name.casefold() != method.casefold():
+            named.setdefault(method, []).append(in_sentence(name))
+    return [(capital("; ".join(dict.fromkeys(names))), method) for method, names in named.items()]
 
 
 def membership_sentence(frame: Frame) -> str:

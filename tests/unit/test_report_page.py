@@ -328,7 +328,7 @@ def test_nothing_admitted_yet_gives_pages_that_say_so(con, tmp_path):
     for name in ("symptoms.html", "weakness.html", "treatments.html"):
         assert nothing in text(name).text
     assert "No file has been admitted yet." in text("data_quality.html").text
-    assert dict(text("who_reports.html").rows("From all members")[1:])["All members"] == "0"
+    assert dict(text("who_reports.html").rows("How many members")[1:])["All members"] == "0"
 
 
 LONG = "Secondary progressive MS, relapsing or not, and more words"
