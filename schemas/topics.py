@@ -57,6 +57,9 @@ class TopicTable(_Part):
     order: Order = "frame"
     most: int = Field(default=0, description="At most so many lines are drawn; 0: all that fit")
     reference: float = Field(default=0.0, description="The value of no change, of estimates")
+    is_whole_scale: bool = Field(
+        default=False, description="Points of an instrument are drawn over all of its scale, from least to greatest"
+    )
     says: str = Field(default="", description="One sentence with the main figures, on the page of a subject")
     places: tuple[Place, ...] = ("topic",)
     notes: tuple[str, ...] = Field(default=(), description="How to read it, and what it does not show")

@@ -15,6 +15,7 @@ from flows.pages.svg import LEADING, Canvas, text_width, wrapped
 WIDE, NARROW = 776, 356
 HATCH = "held"
 _LABEL_WIDTH, _CHIP_WIDTH, _GAP, _HALF, _BETWEEN = 208, 22, 12, 8, 18
+_LONG = 15  # rows from which on the ticks stand above them as well
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,11 @@ class _Rows:
         """Rows that share an axis, from y down; where they end."""
         placed: list[tuple[Row, float]] = []
         spans: list[tuple[float, float]] = []
-        top, before = y, len(self.canvas.parts)
+        before = len(self.canvas.parts)
+        if sum(not row.is_heading for row in rows) >= _LONG:
+            self._ticks(y + 8)
+            y += 20
+        top = y
         for row in rows:
             if row.is_heading:
                 if placed and not self.is_narrow:
@@ -249,8 +254,10 @@ class _Rows:
             start += segment.share
         if row.interval is not None:
             self.canvas.interval(self.at(row.interval[0]), self.at(row.interval[1]), centre + _HALF + 3.5, cap=2.5)
-        for mark in row.marks:
-            x = self.at(mark.value)
+        shifts = self._shifts(row)
+        middle = centre
+        for at, mark in enumerate(row.marks):
+            x, centre = self.at(mark.value), middle + shifts[at]
             if mark.is_bar:
                 zero = self.at(0.0)
                 self.canvas.box(min(zero, x), centre - _HALF, abs(x - zero), 2 * _HALF, mark.css)
@@ -259,6 +266,19 @@ class _Rows:
                 self.canvas.interval(self.at(mark.low), self.at(mark.high), centre, css)
             if not mark.is_bar:
                 self.canvas.point(x, centre, mark.css)
+
+    def _shifts(self, row: Row) -> tuple[float, ...]:
+        """Two points of which one would cover the other, or its interval, stand a little above and below each other."""
+        if len(row.marks) != 2:
+            return (0.0,) * len(row.marks)
+        (_, end), (start, _) = sorted(
+            (
+                self.at(mark.value if mark.low is None else mark.low),
+                self.at(mark.value if mark.high is None else mark.high),
+            )
+            for mark in row.marks
+        )
+        return (-4.0, 4.0) if start < end + 10 else (0.0, 0.0)
 
     def _names(self) -> float:
         """The words of the colours, above their places in the first row that has most of them; how high they stand."""
@@ -314,8 +334,13 @@ class _Rows:
             css = "zero" if tick == (0.0 if reference is None else reference) else "grid"
             for top, end in spans:
                 self.canvas.line(x, top, x, end, css)
+        self._ticks(bottom + 12)
+        return bottom + 24
+
+    def _ticks(self, y: float) -> None:
+        """The words of the ticks, each at its place or as near as the edge lets it."""
+        for tick in self.axis.ticks:
             text = self.axis.write(tick)
             half = text_width(text) / 2
-            middle = min(max(x, half if not self.is_narrow else self.left + half), self.canvas.width - half)
-            self.canvas.word(middle, bottom + 12, text, "muted small", "middle")
-        return bottom + 24
+            least = half if not self.is_narrow else self.left + half
+            self.canvas.word(min(max(self.at(tick), least), self.canvas.width - half), y, text, "muted small", "middle")

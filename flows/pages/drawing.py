@@ -13,6 +13,7 @@ from flows.pages.charts import Axis, Mark, Name, Row, stacked
 from flows.pages.frame import Figures
 from flows.pages.levels import boundary, ramp_of
 from flows.pages.lines import Line, seconds_of, spread
+from flows.pages.scales import scale_of, whole_axis
 from flows.pages.timelines import times_of
 from flows.pages.times import Times
 from flows.pages.words import (
@@ -62,8 +63,8 @@ class Drawn:
 
     def sorted(self, lines: Sequence[Line]) -> list[Line]:
         """In the order of the topic; lines without a value stand last. Headings keep their order, scales stay together."""
-        scales = list(dict.fromkeys(map(_scale_of, lines)))
-        lines = sorted(lines, key=lambda line: scales.index(_scale_of(line)))
+        scales = list(dict.fromkeys(map(scale_of, lines)))
+        lines = sorted(lines, key=lambda line: scales.index(scale_of(line)))
         if self.spec.order == "frame":
             return lines
         key = self.spec.beside or (self.spec.drawn[0] if self.spec.drawn else "")
@@ -151,12 +152,18 @@ class Drawn:
         if len(kept) < len(made) - len(self.empty):
             self.undrawable = (len(made) - len(self.empty) - len(kept), len(made) - len(self.empty))
         # Points of one scale are no points of another: each has an axis of its own, and as many lines. Shares share one.
-        scales = [list(found) for _, found in itertools.groupby(kept, key=lambda pair: _scale_of(pair[0]))]
+        scales = [list(found) for _, found in itertools.groupby(kept, key=lambda pair: scale_of(pair[0]))]
         has_axes = len(scales) > 1 and self.spec.chart == "estimates" and not self.is_percent
         for found in scales:
-            axis = self.axis([line for line, _ in found]) if has_axes else None
+            axis = self._axis_of_scale([line for line, _ in found]) if has_axes else None
             self.rows += [replace(row, axis=axis) for row in _headed(found[: _whole_groups(found, most)])]
         return len(kept) - sum(not row.is_heading for row in self.rows)
+
+    def _axis_of_scale(self, lines: Sequence[Line]) -> Axis:
+        """Of scores over all the scale, where the topic says so; else, as of changes, over the values there are."""
+        units = {row["unit"] for row in self.figures(lines)}
+        is_whole = self.spec.is_whole_scale and units == {"points"}
+        return (whole_axis(scale_of(lines[0])) if is_whole else None) or self.axis(lines)
 
     def _row(self, line: Line) -> Row | None:
         if self.spec.chart == "levels":
@@ -183,10 +190,12 @@ class Drawn:
                 else ("accent", "soft")[at]
             )
             marks.append(Mark(row["value"], row["low"], row["high"], css, is_bar))
-        n = next((n for _, row in rows if (n := n_of(row)) is not None), None)
+        found_ns = [n for _, row in rows if (n := n_of(row)) is not None]
         note = chart_note(rows[0][1], self._decimals) if is_alone and rows else ""
         if rows and self.common_n is None:
-            note = f"{note} · {n_is(n)}" if note else n_is(n)
+            ns = n_is(found_ns[0] if found_ns else None)
+            ns += f", {found_ns[1]:,}" if len(set(found_ns)) == 2 else ""
+            note = f"{note} · {ns}" if note else ns
         if not rows and not hidden:
             note = "not estimable"
         held = ("suppressed" if hidden else "") if is_alone else _HELD[hidden]
@@ -317,6 +326,15 @@ class Drawn:
         return any(row.held == _HELD[1] for row in self.rows)
 
     @property
+    def has_held(self) -> bool:
+        return any(row.held for row in self.rows)
+
+    @property
+    def has_two_ns(self) -> bool:
+        """A row has two points that are of two groups of patients."""
+        return self.common_n is None and any(", " in row.note for row in self.rows if len(row.marks) == 2)
+
+    @property
     def has_level_suppressed(self) -> bool:
         return any(row.held == "suppressed in part" for row in self.rows)
 
@@ -324,12 +342,6 @@ class Drawn:
     def is_hatched_in_time(self) -> bool:
         times = self.times
         return times is not None and any(point.is_suppressed for line in times.lines for point in line.points)
-
-
-def _scale_of(line: Line) -> str:
-    """The scale that the values of a line are points of; "" if they are no points."""
-    cell = next(iter(line.cells.values()))
-    return cell.value_1 if cell.dimension_1 == "instrument_scale" else ""
 
 
 def _whole_groups(kept: Sequence[tuple[Line, Row]], most: int) -> int:
@@ -360,7 +372,9 @@ def _is_spread(lines: Sequence[Line], values: Sequence[str]) -> bool:
 
 
 def _statistic(spec: TopicTable, lines: Sequence[Line]) -> str:
-    """The statistic that is drawn; where the release lacks it, the first column that is no count."""
+    """The statistic that is drawn; where the release or a table lacks it, the first column that is no count."""
     given = {name for line in lines for cell in line.cells.values() for name in cell.figures}
+    if spec.chart == "table":
+        given &= set(spec.columns)
     others = [name for name in (*spec.columns, "share") if name in given and name != "count"]
     return spec.statistic if spec.statistic in given or not others else others[0]

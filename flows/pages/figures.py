@@ -15,6 +15,8 @@ from schemas.topics import Topic, TopicTable
 
 _MOST = {"overview": 10, "topic": 60, "subject": 40}
 _PANELS = 24
+# Units that are no words after "In".
+_UNITS_SAID = {"correlation": "Rank correlation, from −1 to 1.", "levels": "In levels of severity."}
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def _figure(
     left_out = drawn_of.limited(most)
     subtitle = _subtitle(say.filled(spec.of_whom), drawn_of)
     figure_id = _unique(f"{table_id}-{spec.chart}", taken)
-    table = table_view(topic, spec, drawn_of.sorted(lines), f"{title}. {subtitle}")
+    table = table_view(topic, spec, drawn_of.sorted(lines), f"{title}{'' if title.endswith('?') else '.'} {subtitle}")
     draw: Callable[[int, str], str] | None = None
     panels: tuple[Panel, ...] = ()
     undrawn = ""
@@ -112,7 +114,7 @@ def _figure(
         draw,
         panels,
         undrawn,
-        (*spec.notes, *_chart_notes(drawn_of)) if draw or panels or spec.chart == "table" else (),
+        _notes(spec, drawn_of, is_drawn=bool(draw or panels)),
         _table_notes(drawn_of, left_out, has_panels=bool(panels)),
         is_table_open=spec.chart == "table" and len(table.rows) <= 30,
     )
@@ -126,8 +128,15 @@ def _subtitle(text: str, found: drawing.Drawn) -> str:
     if found.n_range:
         parts.append(found.n_range)
     if found.unit:
-        parts.append(f"In {found.unit}.")
+        parts.append(_UNITS_SAID.get(found.unit) or f"In {found.unit}.")
     return " ".join(parts)
+
+
+def _notes(spec: TopicTable, found: drawing.Drawn, *, is_drawn: bool) -> tuple[str, ...]:
+    """How to read the figure. Where all is suppressed there is nothing to read."""
+    if not is_drawn:
+        return spec.notes if spec.chart == "table" or found.single else ()
+    return (*spec.notes, *_chart_notes(found))
 
 
 def _chart_notes(found: drawing.Drawn) -> list[str]:
@@ -139,6 +148,8 @@ def _chart_notes(found: drawing.Drawn) -> list[str]:
         )
     if found.has_part_suppressed:
         notes.append("“One suppressed”: of the two values, that whose colour is missing.")
+    if found.has_two_ns:
+        notes.append("Of two n the first is that of the dark point, the second that of the light one.")
     if found.is_hatched_in_time:
         notes.append("Hatched: suppressed at that time.")
     return notes
@@ -153,9 +164,9 @@ def _table_notes(found: drawing.Drawn, left_out: int, *, has_panels: bool) -> tu
         notes.append(f"{more:,} more stand in the table, and each on a page of its own.")
     if found.undrawable:
         hidden, listed = found.undrawable
-        notes.append(f"In the table only, since there is no such figure of them: {hidden:,} of {listed:,} lines.")
+        notes.append(f"{hidden:,} of {listed:,} lines have no such figure, and stand in the table only.")
     if found.empty:
-        notes.append(f"In the table only, since there is nobody: {found.nobody}.")
+        notes.append(f"In the table only, since nobody is in them: {found.nobody}.")
     return tuple(notes)
 
 
@@ -165,7 +176,8 @@ def _chart(
     """The chart, or small charts, or why there is none: a single value is a sentence."""
     if found.value_count < 2:
         if single := found.single:
-            return None, (), f"{single}. A single value needs no chart."
+            rest = " What else there is, is suppressed." if found.has_held else ""
+            return None, (), f"{single}.{rest}"
         why = (
             "the first level is suppressed, so that no other has its place. The table has the others."
             if found.has_level_suppressed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from flows.pages.frame import Cell, Figures, Frame, Subject
@@ -20,6 +20,7 @@ from flows.pages.words import (
 from schemas.topics import Topic, TopicTable
 
 _FOR = " for "
+_QUARTER = "quarter"
 _WIDEST = 8  # columns of figures that a table may have before it is long instead
 
 
@@ -154,37 +155,70 @@ def seconds_of(lines: Iterable[Line]) -> dict[str, str]:
 def table_view(topic: Topic | None, spec: TopicTable, lines: Sequence[Line], caption: str) -> TableView:
     """The table behind a chart: values of the second dimension beside each other while they fit, else below each other."""
     cells = [cell for line in lines for cell in line.cells.values()]
-    first = dimension_words(cells[0].dimension_1) if cells else ""
+    first = _first_head(lines)
     seconds = {v: text for v, text in seconds_of(lines).items() if not spec.listed or v in spec.listed}
-    if spec.chart == "series":
+    if spec.chart == "series" or any(cell.dimension_2 == _QUARTER for cell in cells):
         seconds = {value: time_words(value, text) for value, text in seconds.items()}
     given = {name for cell in cells for name in cell.figures}
     columns = [name for name in spec.columns if name in given] or sorted(given)
-    decimals = {name: decimals_for(cell.get(name) for cell in cells) for name in columns}
+    written = _writer(cells, columns)
 
     def head(name: str, values: Iterable[str]) -> str:
         wanted = set(values)
         rows = [f for line in lines for v, c in line.cells.items() if v in wanted and (f := c.get(name)) is not None]
         return statistic_words(topic, name, rows)
 
-    is_one = list(seconds) == [""]
-    if not is_one and (len(lines) == 1 or len(seconds) * len(columns) > _WIDEST):
-        return _long(topic, spec, lines, caption, seconds, columns, decimals)
+    # Of one second value that is what the table is about the title speaks; any other stands in each line.
+    is_one = list(seconds) == [""] or (len(seconds) == 1 and set(seconds) <= set(spec.drawn) and len(lines) > 1)
+    is_own = all(len(line.cells) == 1 for line in lines)
+    if not is_one and (len(lines) == 1 or is_own or len(seconds) * len(columns) > _WIDEST):
+        return _long(topic, spec, lines, caption, seconds, columns, written)
     heads = [first]
+    shown: list[tuple[str, str]] = []
     for value, text in seconds.items():
-        names = [head(name, [value]) for name in columns]
+        names = [name for name in columns if any(line.figure(value, name) is not None for line in lines)]
+        shown += [(value, name) for name in names]
+        said = [head(name, [value]) for name in names]
         if is_one:
-            heads += names
+            heads += said
         elif len(columns) == 1:
-            heads.append(f"{capital(text)} (95 %)" if names[0].endswith("(95 %)") else capital(text))
+            heads += [f"{capital(text)} (95 %)" if name.endswith("(95 %)") else capital(text) for name in said]
         else:
-            heads += [f"{capital(text)}: {in_sentence(name)}" for name in names]
+            heads += [f"{capital(text)}: {in_sentence(name)}" for name in said]
     rows: list[TableRow] = []
     for line in lines:
         rows += _heading(rows, line)
-        found = tuple(table_cell(line.figure(value, name), decimals[name]) for value in seconds for name in columns)
+        found = tuple(written(name, line.figure(value, name)) for value, name in shown)
         rows.append(TableRow(line.label, found, line.is_indented, link=line.subject.page if line.subject else ""))
     return _with_n(spec, lines, TableView(caption, tuple(heads), tuple(rows)), seconds)
+
+
+def _first_head(lines: Sequence[Line]) -> str:
+    """What the lines are. On the page of a treatment the purposes alone are left of "treatment for purpose"."""
+    names = [cell.dimension_1 for line in lines for cell in line.cells.values()][:1]
+    if any(_FOR in name for name in names) and all(line.label.startswith("For ") for line in lines):
+        return dimension_words(names[0].partition(_FOR)[2])
+    return dimension_words(names[0]) if names else ""
+
+
+def _writer(cells: Sequence[Cell], columns: Iterable[str]) -> Callable[[str, Figures | None], TableCell]:
+    """How the cells of a column are written: with the decimals it needs, and with their unit where a column has several."""
+    rows = {name: [row for cell in cells if (row := cell.get(name)) is not None] for name in columns}
+    units = {name: {row["unit"] for row in found} for name, found in rows.items()}
+    decimals = {
+        (name, unit): decimals_for(row for row in rows[name] if row["unit"] == unit)
+        for name, found in units.items()
+        for unit in found
+    }
+
+    def written(name: str, row: Figures | None) -> TableCell:
+        if row is None:
+            return table_cell(None)
+        cell = table_cell(row, decimals[name, row["unit"]])
+        is_said = cell.kind == "number" and row["statistic"] not in ("count", "share") and len(units[name]) > 1
+        return replace(cell, text=f"{cell.text} {row['unit']}") if is_said else cell
+
+    return written
 
 
 def _long(
@@ -194,13 +228,13 @@ def _long(
     caption: str,
     seconds: dict[str, str],
     columns: Sequence[str],
-    decimals: dict[str, int],
+    written: Callable[[str, Figures | None], TableCell],
 ) -> TableView:
     """A row for each pair of values; the second value is a column of its own, unless there is one first value only."""
     some = next(iter(lines[0].cells.values()))
     is_single = len(lines) == 1
     second = dimension_words(some.dimension_2 or some.dimension_1)
-    heads = [second] if is_single else [dimension_words(some.dimension_1), second]
+    heads = [second] if is_single else [_first_head(lines), second]
     cells = [cell for line in lines for cell in line.cells.values()]
     heads += [statistic_words(topic, name, [f for c in cells if (f := c.get(name)) is not None]) for name in columns]
     rows: list[TableRow] = []
@@ -209,7 +243,7 @@ def _long(
         for value, text in seconds.items():
             if value not in line.cells:
                 continue
-            found = tuple(table_cell(line.figure(value, name), decimals[name]) for name in columns)
+            found = tuple(written(name, line.figure(value, name)) for name in columns)
             label = capital(text) or line.label
             if is_single:
                 rows.append(TableRow(label, found))

@@ -11,7 +11,11 @@ from schemas.topics import Topic, words
 
 EARLIER = "\u2020"
 SUPPRESSED, NOT_ESTIMABLE, ABSENT = "suppressed", "not estimable", "–"
-_SHARE_UNITS = ("share", "probability", "proportion")
+_SHARE_UNITS = ("share", "proportion")
+# Units that are no unit a reader would say: of a probability there is none, a flag is yes or no, a sign more or less.
+_UNSAID_UNITS = (*_SHARE_UNITS, "patients", "probability", "flag", "sign")
+_FLAGS, _SIGNS = {0: "no", 1: "yes"}, {-1: "less", 0: "neither", 1: "more"}
+_POINTS = "percentage points"
 _DIMENSIONS = {
     "symptom": "Symptom",
     "treatment": "Treatment",
@@ -68,9 +72,28 @@ def table_cell(row: Figures | None, decimals: int = 1) -> TableCell:
         return TableCell(NOT_ESTIMABLE, "none")
     if row["statistic"] == "count":
         return TableCell(f"{round(row['value']):,}{dagger(row)}")
+    return TableCell(_value(row, decimals) + dagger(row))
+
+
+def _value(row: Figures, decimals: int) -> str:
+    unit, value = row["unit"], row["value"]
+    if unit == "flag":
+        return _FLAGS.get(round(value), fixed(value, 0))
+    if unit == "sign":
+        return _SIGNS.get(round(value), fixed(value, 0))
+    if unit == "probability":
+        return "< 0.001" if value < 0.0005 else fixed(value, 3)
+    if is_difference_of_shares(row):
+        return _with_limits(row, 1, 100.0, "")
     if is_share(row):
-        return TableCell(_with_limits(row, 1, 100.0, " %") + dagger(row))
-    return TableCell(_with_limits(row, decimals, 1.0, "") + dagger(row))
+        return _with_limits(row, 1, 100.0, " %")
+    return _with_limits(row, decimals, 1.0, "")
+
+
+def is_difference_of_shares(row: Figures) -> bool:
+    """Of two shares, or from one share to the next: so many percentage points, and no percentage of anything."""
+    is_one = is_share(row) and str(row["statistic"]).startswith("difference")
+    return is_one or str(row["unit"]).startswith("share per ")
 
 
 def chart_note(row: Figures, decimals: int = 1) -> str:
@@ -96,8 +119,12 @@ def fixed(value: float, decimals: int) -> str:
 
 
 def decimals_for(rows: Iterable[Figures | None]) -> int:
-    """As many decimals for all of a column as its greatest value needs."""
-    largest = max((abs(row["value"]) for row in rows if row is not None and has_value(row)), default=0.0)
+    """As many decimals for all of a column as its greatest value needs; four where two would leave nothing of any."""
+    shown = [row for row in rows if row is not None and has_value(row)]
+    largest = max((abs(row["value"]) for row in shown), default=0.0)
+    ends = [abs(row[name]) for row in shown for name in ("value", "low", "high") if row[name] is not None]
+    if 0 < max(ends, default=0.0) < 0.01:
+        return 4
     return 0 if largest >= 1000 else 1 if largest >= 10 else 2
 
 
@@ -114,7 +141,7 @@ def n_of(row: Figures | None) -> int | None:
     """Of how many patients a figure is: the whole of a share, else those it is about."""
     if row is None or row["state"] == SUPPRESSED:
         return None
-    found = row["denominator"] if row["statistic"] == "share" else row["n_patients"]
+    found = row["denominator"] if row["statistic"] in ("share", "shrunk_share") else row["n_patients"]
     return int(found) if found is not None else None
 
 
@@ -135,8 +162,11 @@ def statistic_words(topic: Topic | None, name: str, rows: Iterable[Figures]) -> 
     known = (topic.statistics if topic else {}).get(name) or _STATISTICS.get(name)
     text = known or name.replace("_", " ").capitalize()
     brackets = []
-    if name != "share" and len(units) == 1 and (unit := next(iter(units))) not in (*_SHARE_UNITS, "patients"):
-        brackets += [unit] if unit.lower() not in text.lower() else []
+    unit = next(iter(units)) if len(units) == 1 and name != "share" else ""
+    if found and all(is_difference_of_shares(row) for row in found):
+        unit = unit.replace("share", _POINTS, 1)
+    if unit not in ("", *_UNSAID_UNITS) and unit.lower() not in text.lower():
+        brackets.append(unit)
     if any(row["low"] is not None for row in found):
         brackets.append("95 %")
     return f"{text} ({', '.join(brackets)})" if brackets else text

@@ -7,6 +7,7 @@ import io
 import random
 import re
 from collections import Counter
+from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
@@ -37,7 +38,7 @@ from flows.pages.frame import Frame
 from flows.pages.quality import rule_in_words
 from flows.pages.report import CAVEAT, to_csv, write_report
 from flows.pages.site import make_pages
-from flows.pages.words import table_cell
+from flows.pages.words import dimension_words, n_of, statistic_words, table_cell
 from flows.pipeline import ingest
 from flows.settings import create_workspace
 from flows.stages.build import build
@@ -505,7 +506,7 @@ def test_a_line_without_the_figure_is_not_drawn_and_counted_in_a_note(con):
                                  value_1="walker", has_interval=False, subject_kind="instrument", subject="msws_12")]  # fmt: skip
     found = figure(con, cells, id="change_after_start", chart="estimates", statistic="mean_change")
     assert "Walker" not in texts_of(found.wide) and "Walker" in [row.header for row in found.table.rows]
-    assert "In the table only, since there is no such figure of them: 1 of 5 lines." in found.table_notes
+    assert "1 of 5 lines have no such figure, and stand in the table only." in found.table_notes
 
 
 def test_a_table_over_days_has_them_in_the_order_of_time(con):
@@ -577,7 +578,7 @@ def test_what_nobody_rated_is_a_sentence_and_no_row_of_a_chart(con):
         drawing = re.search(rf'<svg xmlns[^>]*aria-labelledby="{name}-wide-t.*?</svg>', html, re.DOTALL)[0]
         assert {"Yoga", "Cane", "For stiffness"} <= set(texts_of(drawing))
         assert not {"Baclofen", "For cramps"} & set(texts_of(drawing))
-    assert "In the table only, since there is nobody: Baclofen (for cramps)." in Page(html).text
+    assert "In the table only, since nobody is in them: Baclofen (for cramps)." in Page(html).text
 
 
 def test_a_figure_of_an_earlier_release_has_a_dagger_and_the_methods_say_what_it_means(con):
@@ -681,3 +682,143 @@ def test_a_figure_of_the_page_follows_from_the_delivered_csv(tmp_path):
     # The same report asked again is the same release.
     assert (again.release_id, again.released_at) == (release.release_id, release.released_at)
     assert again.frame == release.frame
+
+
+def test_no_share_is_written_of_what_is_none():
+    row = {"statistic": "q_value", "unit": "probability", "state": "shown", "value": 0.158, "low": None, "high": None}
+    assert table_cell(row).text == "0.158"
+    assert table_cell(row | {"value": 0.0001}).text == "< 0.001"
+    assert [table_cell(row | {"unit": "flag", "value": value}).text for value in (0.0, 1.0)] == ["no", "yes"]
+    assert [table_cell(row | {"unit": "sign", "value": v}).text for v in (-1.0, 0.0, 1.0)] == [
+        "less",
+        "neither",
+        "more",
+    ]
+    points = row | {"statistic": "difference_from_others", "unit": "share", "value": 0.485, "low": 0.435, "high": 0.527}
+    assert table_cell(points).text == "48.5 (43.5–52.7)"
+    assert statistic_words(None, "difference_from_others", [points]) == (
+        "Difference from others (percentage points, 95 %)"
+    )
+    assert table_cell(points | {"statistic": "any_other"}).text == "48.5 % (43.5–52.7)"
+
+
+def test_a_shrunk_share_is_of_those_it_is_a_share_of():
+    row = {"statistic": "shrunk_share", "state": "shown", "n_patients": 137, "denominator": 224}
+    assert n_of(row) == 224
+    assert n_of(row | {"statistic": "mean_change"}) == 137
+
+
+def reading(arrow: str, value: str, slope: float, unit: str):
+    shape = {"topic": "loop", "table_id": "loop_reading", "dimension_1": "loop_arrow", "dimension_2": "loop_reading"}
+    base = cell(f"{arrow} {value}", 163, None, value_1=arrow, value_2=value, has_interval=False, **shape)
+    return with_statistics(base, ("slope", slope, slope - abs(slope) / 2, slope + abs(slope) / 2, unit))
+
+
+def test_small_and_large_values_of_several_units_each_have_their_decimals_and_unit(con):
+    """0.001 levels per minute is not nothing because another line of the column is in minutes."""
+    cells = [
+        reading("fatigue_to_activity", "consistent", -12.5, "minutes a week per level"),
+        reading("activity_to_weakness", "not_consistent", -0.00114, "levels per minute a week"),
+    ]
+    table = figure(con, cells, id="loop_reading", title="Is it so?", columns=("count", "slope")).table
+    assert table.caption == "Is it so? Some. n = 163."
+    assert table.columns == ("Step of the circle", "Reading", "Patients", "Slope (95 %)")
+    assert [[cell.text for cell in row.cells] for row in table.rows] == [
+        ["Consistent with the circle", "163", "−12.5 (−18.8 to −6.2) minutes a week per level"],
+        ["Not consistent with the circle", "163", "−0.0011 (−0.0017 to −0.0006) levels per minute a week"],
+    ]
+
+
+def test_a_column_that_no_line_has_is_not_there_nor_the_name_of_what_the_table_is_about(con):
+    """Only some groups have a second statistic; the group that is drawn is named by the title."""
+    shape = {"topic": "weakness", "table_id": "t", "dimension_1": "course", "dimension_2": "severity"}
+    cells = []
+    for code in ("nrspms", "primary"):
+        cells.append(cell(f"{code} all", 300, None, value_1=code, value_2="reporting", has_interval=False, **shape))
+        worse = cell(f"{code} worse", 90, f"{code} all", value_1=code, value_2="moderate_or_severe", **shape)
+        cells.append(with_statistics(worse, ("standardised_share", 0.4, 0.3, 0.5, "share")))
+    given = {"id": "t", "chart": "bars", "drawn": ("moderate_or_severe",)}
+    columns = figure(con, cells, columns=("count", "standardised_share"), **given).table.columns
+    assert columns == (
+        "Course",
+        "Reported on it: patients",
+        "Moderate or severe: patients",
+        "Moderate or severe: standardised share (95 %)",
+    )
+    only = [found for found in cells if found.value_2 == "moderate_or_severe"]
+    only = [replace(found, denominator_key=None) for found in only]
+    assert figure(con, only, columns=("count",), **given).table.columns == ("Course", "Patients")
+
+
+def test_every_dimension_of_the_topics_has_words_of_its_own():
+    """A heading made from the name of a column of the release ("Dmt status") is no word a reader knows."""
+    named = {name for topic in topics() for name in topic.words if "_" in name}
+    # What is on no page as a heading: parts of a dose, and groups that stand in the words of others.
+    beside = {"source_family", "dose_unit", "dose_period", "loop_blame"}
+    without = {name for name in named - beside if dimension_words(name) == name.replace("_", " ").capitalize()}
+    assert without <= {"perceived_cause", "years_since_onset", "years_since_diagnosis", "years_since_progression"}
+
+
+def test_two_points_of_one_row_say_of_how_many_each_is_and_do_not_cover_each_other(con):
+    shape = {
+        "topic": "weakness",
+        "table_id": "t",
+        "dimension_1": "beside",
+        "value_1": "fatigue",
+        "dimension_2": "weakness",
+    }
+    cells = []
+    for value, whole, count in (("moderate_or_severe", 124, 100), ("none_or_mild", 156, 124)):
+        cells.append(cell(f"{value} all", whole, None, **(shape | {"table_id": "all", "value_2": value})))
+        cells.append(cell(value, count, f"{value} all", value_2=value, **shape))
+        cells.append(
+            cell(f"falls {value}", count - 40, f"{value} all", value_2=value, **(shape | {"value_1": "falls"}))
+        )
+    found = figure(con, cells, id="t", chart="bars", drawn=("moderate_or_severe", "none_or_mild"))
+    for drawn in (found.wide, found.narrow):
+        assert "n = 124, 156" in texts_of(drawn)
+        points = [float(e.get("cy")) for e in ElementTree.fromstring(drawn).iter() if e.tag.endswith("}circle")]
+        assert len(set(points)) == len(points)
+    assert any("the first is that of the dark point" in note for note in found.notes)
+
+
+def test_a_score_is_drawn_on_all_of_its_scale_and_a_change_on_what_there_is(con):
+    """3.7 of 8 steps must not stand at the end of an axis of 4."""
+    cells = []
+    for scale, score in (("pdds v1 step", 3.7), ("fss v1 mean", 4.4)):
+        shape = {"topic": "instruments", "table_id": "t", "dimension_1": "instrument_scale", "has_interval": False}
+        base = cell(scale, 50, None, value_1=scale, subject_kind="instrument", subject=scale.split()[0], **shape)
+        cells.append(with_statistics(base, ("mean_score", score, score - 0.1, score + 0.1, "points")))
+    given = {"id": "t", "chart": "estimates", "statistic": "mean_score"}
+    ticks = [t for t in texts_of(figure(con, cells, is_whole_scale=True, **given).wide) if re.fullmatch(r"\d+", t)]
+    assert ticks == ["0", "2", "4", "6", "8", "1", "3", "5", "7"]
+    ticks = [t for t in texts_of(figure(con, cells, **given).wide) if re.fullmatch(r"\d+", t)]
+    assert "8" not in ticks and "7" not in ticks
+
+
+@pytest.mark.parametrize("width", [charts.WIDE, charts.NARROW])
+@pytest.mark.parametrize(("count", "times"), [(14, 1), (15, 2)])
+def test_ticks_stand_above_a_long_chart_as_well(width, count, times):
+    rows = [charts.Row(f"line {at}", marks=(charts.Mark(0.4),)) for at in range(count)]
+    drawn = charts.draw(rows, width=width, title="t", description="d", chart_id="c")
+    assert texts_of(drawn).count("75 %") == times
+
+
+def test_a_single_value_says_what_else_is_suppressed_and_how_to_read_it(con):
+    shape = {"topic": "treatments", "table_id": "t", "dimension_1": "dose"}
+    cells = [cell("all", 200, None, **(shape | {"table_id": "all", "dimension_1": "member", "value_1": "members"}))]
+    cells += [
+        cell(value, n, "all", value_1=value, **shape) for value, n in (("20 50 mg day", 120), ("50 100 mg day", 5))
+    ]
+    found = figure(con, cells, id="t", chart="bars", notes=("It is no advice.",))
+    assert found.undrawn == "20 to under 50 mg a day: 60 % (53–67). What else there is, is suppressed."
+    assert found.notes == ("It is no advice.",)
+    assert figure(con, cells[:2], id="t", chart="bars").undrawn == "20 to under 50 mg a day: 60 % (53–67)."
+
+
+def test_figures_made_in_one_way_are_named_together(con):
+    release = release_of(con, [
+        with_statistics(base, ("mean_change", 1.0, None, None, "points"), ("score_sd", 2.0, None, None, "points"))
+        for base in rich_cells() if base.table_id == "change_after_start"
+    ])  # fmt: skip
+    assert "Mean change; standard deviation: by hand" in site(release, known_topics())["methods.html"].text
