@@ -15,6 +15,7 @@ from flows.pages.svg import LEADING, Canvas, text_width, wrapped
 WIDE, NARROW = 776, 356
 HATCH = "held"
 _LABEL_WIDTH, _CHIP_WIDTH, _GAP, _HALF, _BETWEEN = 208, 22, 12, 8, 18
+_BOLD = 1.12  # so much wider are letters of headings
 _LONG = 15  # rows from which on the ticks stand above them as well
 
 
@@ -188,8 +189,11 @@ class _Rows:
                 if placed and not self.is_narrow:
                     spans.append((top, y))
                 y += 10 if placed else 0
-                self.canvas.word(0 if not self.is_narrow else self.left, y + 12, row.label, "ink bold")
-                y += 26
+                x = 0 if not self.is_narrow else self.left
+                for line in wrapped(row.label, (self.canvas.width - x) / _BOLD):
+                    self.canvas.word(x, y + 12, line, "ink bold")
+                    y += LEADING
+                y += 26 - LEADING
                 top = y
                 continue
             centre, step = self._words(row, y)

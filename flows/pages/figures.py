@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from flows.pages import charts, drawing
 from flows.pages.frame import Cell, Frame, Subject
 from flows.pages.lines import TableView, cells_of, lines_of, table_view
-from flows.pages.times import LINES_DRAWN, PANEL, Times
+from flows.pages.times import PANEL, Times
 from flows.pages.words import capital, has_value, in_sentence, is_share, n_is, plain
 from schemas.topics import Topic, TopicTable
 
 _MOST = {"overview": 10, "topic": 60, "subject": 40}
-_PANELS = 24
+_PANELS = 60
 # Units that are no words after "In".
 _UNITS_SAID = {"correlation": "Rank correlation, from −1 to 1.", "levels": "In levels of severity."}
 
@@ -185,7 +185,7 @@ def _chart(
         )
         return None, (), f"There is no chart, since {why}"
     times = found.times
-    if times is not None and len(times.lines) > LINES_DRAWN:
+    if times is not None and times.is_in_panels:
         panels = enumerate(times.panels[:_PANELS])
         return None, tuple(_panel(name, part, described, f"{figure_id}-{at}") for at, (name, part) in panels), ""
 

@@ -286,8 +286,9 @@ def _by_method(found: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     named: dict[str, list[str]] = {}
     for name, method in found:
         if name.casefold() != method.casefold():
-            named.setdefault(method, []).append(in_sentence(name))
-    return [(capital("; ".join(dict.fromkeys(names))), method) for method, names in named.items()]
+            names = named.setdefault(method, [])
+            names.append(in_sentence(name) if names else name)
+    return [("; ".join(names), method) for method, names in named.items()]
 
 
 def membership_sentence(frame: Frame) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from flows.pages.charts import NARROW, Axis, round_axis
 from flows.pages.svg import LEADING, Canvas, text_width, wrapped
+from flows.pages.words import fixed
 
 PANEL = 236
 LINES_DRAWN = 4  # more are drawn each in a panel of its own
@@ -25,11 +26,12 @@ class Point:
 
 @dataclass(frozen=True)
 class TimeLine:
-    """A line with its name; `group` is what several lines are about together."""
+    """A line with its name; `group` is what several lines are about together, `scale` what its values are points of."""
 
     label: str
     points: tuple[Point, ...]
     group: str = ""
+    scale: str = ""
 
     @property
     def name(self) -> str:
@@ -53,12 +55,28 @@ class Times:
         return _Drawing(self, width).drawn(title, description, chart_id)
 
     @property
+    def has_scales(self) -> bool:
+        """Lines are of different scales: points of one are no points of another, and have no axis in common."""
+        return len({line.scale for line in self.lines}) > 1
+
+    @property
+    def is_in_panels(self) -> bool:
+        return self.has_scales or len(self.lines) > LINES_DRAWN
+
+    @property
     def panels(self) -> tuple[tuple[str, Times], ...]:
-        """A small chart with its title for each group, or for each line if there are none."""
+        """A small chart with its title for each group, or for each line if there are none, or several scales."""
         groups: dict[str, list[TimeLine]] = {}
         for line in self.lines:
-            groups.setdefault(line.group or line.label, []).append(replace(line, group=""))
-        return tuple((title, replace(self, lines=tuple(lines))) for title, lines in groups.items())
+            title = line.name if self.has_scales else line.group or line.label
+            groups.setdefault(title, []).append(replace(line, group=""))
+        return tuple(
+            (
+                title,
+                replace(self, lines=tuple(lines), axis=values_axis(lines, self.axis) if self.has_scales else self.axis),
+            )
+            for title, lines in groups.items()
+        )
 
 
 def values_axis(lines: Sequence[TimeLine], base: Axis) -> Axis:
@@ -171,10 +189,16 @@ class _Drawing:
             y = self.y(last.value)
             # A curve falls to its last point, so that its value stands below, where there is room.
             is_below = y < self.top + 24 or (self.times.is_step and y < self.top + self.height - 24)
-            self.canvas.word(self.x(last.at), y + (16 if is_below else -13), self._write(last.value), "ink bold", "end")
+            text = self._write(last.value)
+            # At the first time it would stand on the words of the axis.
+            anchor = "end" if self.x(last.at) - text_width(text) > self.left else "start"
+            self.canvas.word(self.x(last.at), y + (16 if is_below else -13), text, "ink bold", anchor)
 
     def _write(self, value: float) -> str:
-        return self.times.axis.write(round(value, 2))
+        """A share as the axis has it; points with a digit more than round ticks need."""
+        axis = self.times.axis
+        is_share = axis.write(axis.high).endswith("%")
+        return axis.write(round(value, 2)) if is_share else fixed(value, 1 if axis.high - axis.low > 1 else 2)
 
     def _names(self) -> None:
         """Each line's name at its end, moved apart where they would meet."""

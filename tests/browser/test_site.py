@@ -81,7 +81,7 @@ def test_no_page_scrolls_sideways_at_any_width(visits):
 
 
 KINDS = {
-    "How many have each symptom", "How severe fatigue is", "Where patients feel weakness", "Rated major or moderate",
+    "How many have each symptom", "How severe fatigue is", "Where patients feel weakness", "Share rating each treatment major or moderate",
     "Change of each instrument after the start", "Fatigue: moderate or severe, by quarter", "How long baclofen goes on",
 }  # fmt: skip
 

@@ -822,3 +822,55 @@ def test_figures_made_in_one_way_are_named_together(con):
         for base in rich_cells() if base.table_id == "change_after_start"
     ])  # fmt: skip
     assert "Mean change; standard deviation: by hand" in site(release, known_topics())["methods.html"].text
+
+
+def scores_over_days() -> list:
+    """Medians of two scales before and after a start, by days that do not sort as text."""
+    cells = []
+    for scale, scores in (("fss v1 mean", (4.4, 4.3, 4.2, 4.1)), ("msws_12 v1 total", (58.0, 56.0, 54.0, 50.0))):
+        shape = {
+            "topic": "change",
+            "table_id": "t",
+            "dimension_1": "instrument_scale",
+            "dimension_2": "days_after_start",
+        }
+        for days, score in zip(("0", "90", "180", "365"), scores, strict=True):
+            base = cell(f"{scale} {days}", 50, None, value_1=scale, value_2=days, has_interval=False, **shape)
+            cells.append(with_statistics(base, ("median_score", score, None, None, "points")))
+    return cells
+
+
+def test_days_of_a_series_stand_in_their_order_and_each_scale_in_a_chart_of_its_own(con):
+    """As text 90 stands after 365; and 4 of the 7 points of one scale are not less than 50 of the 100 of another."""
+    found = figure(con, scores_over_days(), id="t", chart="series", statistic="median_score")
+    assert not found.is_drawn
+    assert [panel.title for panel in found.panels] == [
+        "Fatigue Severity Scale",
+        "12-item Multiple Sclerosis Walking Scale, version 1",
+    ]
+    for panel in found.panels:
+        points = [e for e in ElementTree.fromstring(panel.svg).iter() if e.tag.endswith("}circle")]
+        xs, ys = ([float(point.get(name)) for point in points] for name in ("cx", "cy"))
+        assert len(xs) == 4 and xs == sorted(xs)
+        # Scores fall, so that points go down; from day 180 to 365 is about twice as far as to 180 from 90.
+        assert ys == sorted(ys)
+        assert (xs[3] - xs[2]) / (xs[2] - xs[1]) == pytest.approx(185 / 90, rel=0.02)
+    assert "60" in texts_of(found.panels[1].svg) and "60" not in texts_of(found.panels[0].svg)
+    assert "4.1" in texts_of(found.panels[0].svg) and "50.0" in texts_of(found.panels[1].svg)
+
+
+def test_lines_of_one_scale_stay_in_one_chart(con):
+    cells = [found for found in scores_over_days() if found.value_1.startswith("fss")]
+    assert figure(con, cells, id="t", chart="series", statistic="median_score").is_drawn
+
+
+@pytest.mark.parametrize("width", [charts.WIDE, charts.NARROW])
+def test_a_long_heading_stays_within_the_chart(width):
+    heading = (
+        "Ankle-foot orthosis: 12-item Multiple Sclerosis Walking Scale, version 1, and words that need a second line"
+    )
+    rows = [charts.Row(heading, is_heading=True), charts.Row("line", marks=(charts.Mark(0.4),))]
+    drawn = charts.draw(rows, width=width, title="t", description="d", chart_id="c")
+    bold = [e.text for e in ElementTree.fromstring(drawn).iter() if "bold" in (e.get("class") or "")]
+    assert " ".join(bold) == heading
+    assert all(svg.text_width(text) <= width for text in bold)
