@@ -149,7 +149,9 @@ class _Drawing:
         half = min(9.0, self.plot / max(len(self.times.ticks), 1) / 2)
         for point in line.points:
             if point.is_suppressed:
-                self.canvas.box(self.x(point.at) - half, self.top + self.height - height, 2 * half, height, "held")
+                left = max(self.x(point.at) - half, self.left)
+                right = self.x(point.at) + half
+                self.canvas.box(left, self.top + self.height - height, right - left, height, "held")
 
     def _run(self, run: Sequence[Point], at: int) -> None:
         values = [(p.at, p.value) for p in run if p.value is not None]
