@@ -33,6 +33,12 @@ PATIENTS = 1000
 
 def built(seed):
     con = warehouse_of(PATIENTS, seed, tables=RECORDS, has_switches=True)
+    # The cohort has one dose a treatment, or two: with more, and some that are not stated, there is something to hide.
+    con.execute(
+        "UPDATE history.treatment_episode SET dose_amount = "
+        "[15, 30, 60, 150, 300, 600, 1500, NULL][1 + floor(8 * pow((row_hash % 997) / 997.0, 4))::INTEGER] "
+        "WHERE dose_amount IS NOT NULL"
+    )
     build(con, 1, AS_OF_AT)
     return con
 
@@ -60,25 +66,27 @@ def cohort(tmp_path_factory):
     return replace(found, figures=figures), cells, specs
 
 
-def test_no_count_of_1_to_10_can_be_learnt_from_switches(cohort):
+def test_no_count_of_1_to_10_can_be_learnt_from_switches_and_doses(cohort):
     published, cells, specs = cohort
     truth = {cell.cell_key: cell.cell_count for cell in attacked(cells)}
-    hidden = [f for f in published.figures if f.table == "switches_native" and f.state == "suppressed"]
-    shown = [f for f in published.figures if f.table == "switches_native" and f.state == "shown" and f.value]
-    assert len(hidden) > 10 and len(shown) > 10, "there must be something to hide, and something left"
+    for table in ("switches_native", "doses_native"):
+        hidden = [f for f in published.figures if f.table == table and f.state == "suppressed"]
+        shown = [f for f in published.figures if f.table == table and f.state == "shown" and f.value]
+        assert len(hidden) > 10 and len(shown) > 10, "there must be something to hide, and something left"
     found = attack_files(published, truth, specs)
     assert found.leaks == []
     assert found.unsound == [], "what the attacker assumes must be true, or the attack is none"
     assert found.looked_at > 10
 
 
-def test_what_is_wrongly_shown_of_switches_is_found(cohort):
+@pytest.mark.parametrize("table", ["switches_native", "doses_native"])
+def test_what_is_wrongly_shown_is_found(cohort, table):
     """Show one of two hidden parts: the other is the rest."""
     published, cells, specs = cohort
     truth = {cell.cell_key: cell.cell_count for cell in attacked(cells)}
     figures = [
         replace(f, state="shown", value=float(truth[f.key]), n=float(truth[f.key]))
-        if f.table == "switches_native" and f.statistic == "count" and truth[f.key] > 10
+        if f.table == table and f.statistic == "count" and truth[f.key] > 10
         else f
         for f in published.figures
     ]
@@ -86,8 +94,9 @@ def test_what_is_wrongly_shown_of_switches_is_found(cohort):
     assert attack_files(replace(published, figures=figures), truth, specs).leaks
 
 
-def test_switches_hide_nothing_that_was_shown_without_them(cohort):
+@pytest.mark.parametrize("table", ["switches_native", "doses_native"])
+def test_a_table_hides_nothing_that_was_shown_without_it(cohort, table):
     _, cells, _ = cohort
-    others = [cell for cell in cells if cell.table_id != "switches_native"]
+    others = [cell for cell in cells if cell.table_id != table]
     keys = {cell.cell_key for cell in others}
     assert decide(cells, 11).hidden & keys == decide(others, 11).hidden & keys
