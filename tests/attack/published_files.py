@@ -205,12 +205,12 @@ def unexplained(html: str, figures: list[Figure], more: set[str] = frozenset()) 
 
 def _texts(figures: list[Figure]) -> set[str]:
     """Every way in which a page may write the numbers of these figures."""
-    found = {"0"}  # zeros are shown
+    found = {"0", "0.001"}  # zeros are shown, and of a probability that it is less than this
     for figure in figures:
         for given in (figure.n, figure.denominator, figure.value, figure.low, figure.high):
             # .0155 of the file may be .01549996, which a page writes as 1.5 %.
             for value in () if given is None else (given, given - 0.5 * 10.0**-PLACES, given + 0.5 * 10.0**-PLACES):
-                for places in range(4):
+                for places in range(5):
                     found |= {f"{value:.{places}f}", f"{value * 100:.{places}f}"}
                     found |= {f"{abs(value):.{places}f}", f"{abs(value) * 100:.{places}f}"}
     return found
