@@ -21,6 +21,7 @@ from typing import Any
 from flows.errors import HeldError, PipelineError
 
 _TOLERANCE = 1e-6
+_SOLVED, _UNLIMITED = 0, 3  # what SciPy calls the states of a linear program
 # Of what is shown nowhere a hundred are hidden before one figure is.
 _EXPENDABLE = 0.01
 
@@ -266,7 +267,6 @@ class _Network:
         are two: all counts times a number make a table, so that hiding everything protects everything.
         """
         import numpy as np
-        from scipy.optimize import linprog
         from scipy.sparse import block_diag, csr_array, hstack
 
         there, sums = self._all_sums
@@ -276,17 +276,14 @@ class _Network:
         less = np.array([self.counts[c] - 1 - self.known_more[c] for c in there], dtype=float)
         most = np.concatenate([np.full(size, np.inf), less] * 2)
         apart = np.kron([1, -1, -1, 1], [c == cell for c in there])
-        found = linprog(
+        found = _solved(
             np.tile(costs, 4),
             A_eq=block_diag([hstack([sums, -sums])] * 2, format="csr"),
             b_eq=np.zeros(2 * len(self.relations)),
             A_ub=csr_array(-apart[np.newaxis]),
             b_ub=[-room],
             bounds=np.column_stack([np.zeros(4 * size), most]),
-            method="highs",
         )
-        if found.status != 0:
-            raise HeldError(f"release: no way was found to protect a cell ({found.message}). Nothing was released.")
         moved = np.abs(found.x.reshape(4, size)).max(axis=0) > _TOLERANCE
         return {there[i] for i in np.flatnonzero(moved)} - hidden
 
@@ -350,7 +347,7 @@ def _unlimited(size: int, system: _System) -> frozenset[int]:
     bounds = [(0, 1)] * size + [(0, None)] * size
     found = linprog(goal, A_eq=hstack([matrix, matrix]), b_eq=np.zeros(len(system)), bounds=bounds, method="highs")
     # Not solved is no fault here: each is then looked at by itself.
-    return frozenset(np.flatnonzero(found.x[:size] > 0.5).tolist()) if found.status == 0 else frozenset()
+    return frozenset(np.flatnonzero(found.x[:size] > 0.5).tolist()) if found.status == _SOLVED else frozenset()
 
 
 def _outer(size: int, system: _System) -> list[tuple[float, float]]:
@@ -407,17 +404,27 @@ def _limits_of_one_sum(relation: tuple[tuple[tuple[int, int], ...], int], target
 
 def _optimum(matrix: Any, right: Any, targets: Sequence[int], direction: float) -> tuple[float, list[float] | None]:
     """The least (direction 1) or greatest (direction -1) sum of these, infinite where it has no limit, and all unknowns then."""
-    # SciPy comes with Great Expectations. It is slow to import and needed only when something is to be audited.
     import numpy as np
-    from scipy.optimize import linprog
 
     goal = np.zeros(matrix.shape[1])
     goal[list(targets)] = direction
+    found = _solved(goal, A_eq=matrix, b_eq=right, bounds=(1, None))
+    return (float(found.fun * direction), found.x.tolist()) if found.status == _SOLVED else (math.inf, None)
+
+
+def _solved(goal: Any, **program: Any) -> Any:
+    """The least value of a linear program that has a solution, or that it has no limit (its `status`).
+
+    Raises HeldError if it was not solved: the true counts satisfy every one of them, so that this can only be a fault, and a
+    release is held for it, never let pass.
+    """
+    # SciPy comes with Great Expectations. It is slow to import and needed only when something is to be audited.
+    from scipy.optimize import linprog
+
     for presolve in (True, False):
-        found = linprog(goal, A_eq=matrix, b_eq=right, bounds=(1, None), method="highs", options={"presolve": presolve})
-        if found.status == 0:
-            return float(found.fun * direction), found.x.tolist()
-        if found.status == 3:
-            return math.inf, None
-    # The true counts satisfy the system, so "infeasible" can only be a fault: hold the release, never let it pass.
-    raise HeldError(f"release: the audit of the suppression was not solved ({found.message}). Nothing was released.")
+        found = linprog(goal, method="highs", options={"presolve": presolve}, **program)
+        if found.status in (_SOLVED, _UNLIMITED):
+            return found
+    raise HeldError(
+        f"release: a linear program of the suppression was not solved ({found.message}). Nothing was released."
+    )
