@@ -11,6 +11,7 @@ linear programs of its own (Fischetti & Salazar 2001, Management Science 47:1008
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,9 +22,11 @@ from typing import Any
 from flows.errors import HeldError, PipelineError
 
 _TOLERANCE = 1e-6
-_SOLVED, _UNLIMITED = 0, 3  # what SciPy calls the states of a linear program
+_SOLVED, _IMPOSSIBLE, _UNLIMITED = 0, 2, 3  # what SciPy calls the states of a linear program
 # Of what is shown nowhere a hundred are hidden before one figure is.
 _EXPENDABLE = 0.01
+# What protects a cell is looked for among so many near it first; a hidden one on the way counts as so much of the cost.
+_NEAR, _STEP = 200, 0.3
 
 
 @dataclass(frozen=True, order=True)
@@ -193,15 +196,7 @@ class _Network:
         if not targets:
             return {}
         column = {cell: i for i, cell in enumerate(component)}
-        rows: set[tuple[tuple[tuple[int, int], ...], int]] = set()
-        for r in {r for cell in component for r in self.relations_of[cell]}:
-            parent, children = self.relations[r]
-            signed = [(parent, 1), *((child, -1) for child in children)]
-            unknown = tuple(sorted((column[cell], sign) for cell, sign in signed if cell in hidden))
-            # What is known of a hidden count counts as shown: the unknown is what it exceeds that by, and at least 1 like any other.
-            given = (sign * (self.known_more if cell in hidden else self.counts)[cell] for cell, sign in signed)
-            rows.add((unknown, -sum(given)))
-        system = tuple(sorted(rows))
+        system = self._system(component, hidden)
         if system not in self._unlimited:
             self._unlimited[system] = _unlimited(len(component), system) if len(targets) > 1 else frozenset()
         known = self._known.setdefault(
@@ -228,6 +223,19 @@ class _Network:
             found[cell] = self._limits[key]
         return found
 
+    def _system(self, component: Sequence[int], hidden: set[int]) -> _System:
+        """What is known of the hidden cells of a component, each by its place in it: sums with signs, and what they are."""
+        column = {cell: i for i, cell in enumerate(component)}
+        rows: set[tuple[tuple[tuple[int, int], ...], int]] = set()
+        for r in {r for cell in component for r in self.relations_of[cell]}:
+            parent, children = self.relations[r]
+            signed = [(parent, 1), *((child, -1) for child in children)]
+            unknown = tuple(sorted((column[cell], sign) for cell, sign in signed if cell in hidden))
+            # What is known of a hidden count counts as shown: the unknown is what it exceeds that by, and at least 1 like any other.
+            given = (sign * (self.known_more if cell in hidden else self.counts)[cell] for cell, sign in signed)
+            rows.add((unknown, -sum(given)))
+        return tuple(sorted(rows))
+
     def _stretch(self, known: list[tuple[float, float]], limited: list[int], system: _System) -> None:
         """Widen what is known of the limited unknowns by the least and the greatest sum of all that are still too close.
 
@@ -248,53 +256,111 @@ class _Network:
         low, high = seen
         return math.isinf(high) or math.floor(high + _TOLERANCE) - math.ceil(low - _TOLERANCE) >= self.minimum
 
-    def protect(self, failing: Sequence[int], hidden: set[int]) -> set[int]:
+    def protect(self, failing: Iterable[int], hidden: set[int]) -> set[int]:
         """What to hide so that these can be told to within `minimum` + 1 values no more; the larger first, since they need most room."""
         more: set[int] = set()
-        for cell in sorted(failing, key=lambda c: (-self.counts[c], c)):
-            concealed = hidden | more
-            if self._exposed(self._component(cell, concealed), concealed, frozenset([cell])):
-                # Ends that are no whole numbers can be `minimum` apart with too few whole numbers between: one more suffices then.
-                more |= self._cheapest(cell, concealed, self.minimum) or self._cheapest(
-                    cell, concealed, self.minimum + 1
-                )
+        left = sorted(failing, key=lambda c: (-self.counts[c], c))
+        while left:
+            cell, *left = left
+            if new := self._cheapest(cell, hidden | more):
+                more |= new
+                safe = self._roomy(new, set(left), hidden | more)
+                left = [other for other in left if other not in safe]
         return more
 
-    def _cheapest(self, cell: int, hidden: set[int], room: int) -> set[int]:
+    def _roomy(self, new: set[int], cells: set[int], hidden: set[int]) -> set[int]:
+        """Those of some hidden cells linked to new ones of which a few linear programs for all of them show that they have room."""
+        found: set[int] = set()
+        seen: set[int] = set()
+        for first in sorted(new):
+            if first in seen:
+                continue
+            component = self._component(first, hidden)
+            seen.update(component)
+            places = [place for place, cell in enumerate(component) if cell in cells]
+            if not places:
+                continue
+            system = self._system(component, hidden)
+            unlimited = _unlimited(len(component), system)
+            known = [(float(self.counts[cell] - self.known_more[cell]),) * 2 for cell in component]
+            self._stretch(known, [place for place in places if place not in unlimited], system)
+            found.update(component[place] for place in places if place in unlimited or self._is_wide(known[place]))
+        return found
+
+    def _cheapest(self, cell: int, hidden: set[int]) -> set[int]:
         """The shown cells to hide so that one hidden count has room: those that differ between two tables, both of which add up.
 
         The tables are as like the true one as can be while this count is so much more in one than in the other. There always
-        are two: all counts times a number make a table, so that hiding everything protects everything.
+        are two: all counts times a number make a table, so that hiding everything protects everything. What is far from the cell
+        stays as it is if that can be.
         """
+        most = _NEAR
+        while True:
+            near = self._near(cell, hidden, most)
+            moved = self._moved(near, hidden, is_all=len(near) < most)
+            if moved is not None:
+                return moved - hidden
+            most *= 4
+
+    def _near(self, cell: int, hidden: set[int], most: int) -> list[int]:
+        """A cell and those linked to it that are not zero, at most so many: those that are reached at the least cost."""
+        reached: dict[int, None] = {}
+        waiting = [(0.0, cell)]
+        while waiting and len(reached) < most:
+            far, here = heapq.heappop(waiting)
+            if here in reached:
+                continue
+            reached[here] = None
+            for other in self._neighbours[here]:
+                if other not in reached:
+                    heapq.heappush(waiting, (far + (_STEP if other in hidden else self._cost(other)), other))
+        return list(reached)
+
+    def _moved(self, cells: Sequence[int], hidden: set[int], *, is_all: bool) -> set[int] | None:
+        """Which of these cells differ between two tables in which the first one has room; None if it has none unless others move."""
         import numpy as np
         from scipy.sparse import block_diag, csr_array, hstack
 
-        there, sums = self._all_sums
-        size = len(there)
-        costs = np.array([0.0 if c in hidden else self._cost(c) for c in there])
+        size = len(cells)
+        place = {c: i for i, c in enumerate(cells)}
+        touched = sorted({r for c in cells for r in self.relations_of[c]})
+        signed = ([(self.relations[r][0], 1), *((child, -1) for child in self.relations[r][1])] for r in touched)
+        sums = _matrix(size, tuple((tuple((place[c], sign) for c, sign in row if c in place), 0) for row in signed))
+        if sums is None:
+            return set()
+        costs = np.array([0.0 if c in hidden else self._cost(c) for c in cells])
         # Of each table by how much a count is more than the true one, and by how much less. None is less than it is known to be.
-        less = np.array([self.counts[c] - 1 - self.known_more[c] for c in there], dtype=float)
-        most = np.concatenate([np.full(size, np.inf), less] * 2)
-        apart = np.kron([1, -1, -1, 1], [c == cell for c in there])
-        found = _solved(
-            np.tile(costs, 4),
-            A_eq=block_diag([hstack([sums, -sums])] * 2, format="csr"),
-            b_eq=np.zeros(2 * len(self.relations)),
-            A_ub=csr_array(-apart[np.newaxis]),
-            b_ub=[-room],
-            bounds=np.column_stack([np.zeros(4 * size), most]),
-        )
-        moved = np.abs(found.x.reshape(4, size)).max(axis=0) > _TOLERANCE
-        return {there[i] for i in np.flatnonzero(moved)} - hidden
+        less = np.array([self.counts[c] - 1 - self.known_more[c] for c in cells], dtype=float)
+        apart = np.zeros((1, 4 * size))
+        apart[0, ::size] = -1, 1, 1, -1
+        # Ends that are no whole numbers can be `minimum` apart with too few whole numbers between: one more suffices then.
+        for room in (self.minimum, self.minimum + 1):
+            found = _solved(
+                np.tile(costs, 4),
+                A_eq=block_diag([hstack([sums, -sums])] * 2, format="csr"),
+                b_eq=np.zeros(2 * len(touched)),
+                A_ub=csr_array(apart),
+                b_ub=[-room],
+                bounds=np.column_stack([np.zeros(4 * size), np.concatenate([np.full(size, np.inf), less] * 2)]),
+                may_be_impossible=not is_all,
+            )
+            if found.status == _IMPOSSIBLE:
+                return None
+            more, fewer, other_more, other_fewer = found.x.reshape(4, size)
+            low, high = sorted(self.counts[cells[0]] + np.array([more - fewer, other_more - other_fewer])[:, 0])
+            if self._is_wide((low, high)):
+                break
+        return {cells[i] for i in np.flatnonzero(np.abs(found.x.reshape(4, size)).max(axis=0) > _TOLERANCE).tolist()}
 
     @cached_property
-    def _all_sums(self) -> tuple[list[int], Any]:
-        """The cells that are not zero, and all relations between them as a matrix."""
-        there = [c for c, count in enumerate(self.counts) if count > 0]
-        place = {c: i for i, c in enumerate(there)}
-        signed = ([(parent, 1), *((child, -1) for child in children)] for parent, children in self.relations)
-        sums = tuple((tuple((place[c], sign) for c, sign in members if c in place), 0) for members in signed)
-        return there, _matrix(len(there), sums)
+    def _neighbours(self) -> list[list[int]]:
+        """Of every cell the cells that share a relation with it and are not zero."""
+        found: list[set[int]] = [set() for _ in self.keys]
+        for parent, children in self.relations:
+            members = [c for c in (parent, *children) if self.counts[c] > 0]
+            for c in members:
+                found[c].update(members)
+        return [sorted(cells - {c}) for c, cells in enumerate(found)]
 
     def _cost(self, cell: int) -> float:
         """What a reader loses by one more hidden cell: least by one that is shown nowhere, more by a total than by a small part."""
@@ -357,6 +423,7 @@ def _outer(size: int, system: _System) -> list[tuple[float, float]]:
     """
     low, high = [1.0] * size, [math.inf] * size
     todo = deque(range(len(system)))
+    waiting = set(todo)
     sums_of: dict[int, list[int]] = defaultdict(list)
     for number, (unknown, _) in enumerate(system):
         for place, _ in unknown:
@@ -365,7 +432,8 @@ def _outer(size: int, system: _System) -> list[tuple[float, float]]:
     for _ in range(20 * len(system)):
         if not todo:
             break
-        unknown, constant = system[todo.popleft()]
+        waiting.discard(number := todo.popleft())
+        unknown, constant = system[number]
         for place, sign in unknown:
             # sign * x = constant - the others, each of which lies within its own bounds.
             others = [(other, s) for other, s in unknown if other != place]
@@ -374,7 +442,8 @@ def _outer(size: int, system: _System) -> list[tuple[float, float]]:
             least, most = (least, most) if sign > 0 else (-most, -least)
             if least > low[place] or most < high[place]:
                 low[place], high[place] = max(low[place], least), min(high[place], most)
-                todo.extend(r for r in sums_of[place] if r not in todo)
+                todo.extend(r for r in sums_of[place] if r not in waiting)
+                waiting.update(sums_of[place])
     return list(zip(low, high, strict=True))
 
 
@@ -412,10 +481,10 @@ def _optimum(matrix: Any, right: Any, targets: Sequence[int], direction: float) 
     return (float(found.fun * direction), found.x.tolist()) if found.status == _SOLVED else (math.inf, None)
 
 
-def _solved(goal: Any, **program: Any) -> Any:
-    """The least value of a linear program that has a solution, or that it has no limit (its `status`).
+def _solved(goal: Any, *, may_be_impossible: bool = False, **program: Any) -> Any:
+    """The least value of a linear program; or, by its `status`, that it has no limit or, where that may be, no solution.
 
-    Raises HeldError if it was not solved: the true counts satisfy every one of them, so that this can only be a fault, and a
+    Raises HeldError if it was not solved: the true counts satisfy every other one, so that this can only be a fault, and a
     release is held for it, never let pass.
     """
     # SciPy comes with Great Expectations. It is slow to import and needed only when something is to be audited.
@@ -423,7 +492,7 @@ def _solved(goal: Any, **program: Any) -> Any:
 
     for presolve in (True, False):
         found = linprog(goal, method="highs", options={"presolve": presolve}, **program)
-        if found.status in (_SOLVED, _UNLIMITED):
+        if found.status in (_SOLVED, _UNLIMITED) or (may_be_impossible and found.status == _IMPOSSIBLE):
             return found
     raise HeldError(
         f"release: a linear program of the suppression was not solved ({found.message}). Nothing was released."
