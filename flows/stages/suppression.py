@@ -17,12 +17,10 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from flows.errors import HeldError, PipelineError
+from flows.stages import sums
 
-_TOLERANCE = 1e-6
-_SOLVED, _IMPOSSIBLE, _UNLIMITED = 0, 2, 3  # what SciPy calls the states of a linear program
 # Of what is shown nowhere a hundred are hidden before one figure is.
 _EXPENDABLE = 0.01
 # What protects a cell is looked for among so many near it first; a hidden one on the way counts as so much of the cost.
@@ -198,12 +196,12 @@ class _Network:
         column = {cell: i for i, cell in enumerate(component)}
         system = self._system(component, hidden)
         if system not in self._unlimited:
-            self._unlimited[system] = _unlimited(len(component), system) if len(targets) > 1 else frozenset()
+            self._unlimited[system] = sums.without_limit(len(component), system) if len(targets) > 1 else frozenset()
         known = self._known.setdefault(
             system, [(float(self.counts[cell] - self.known_more[cell]),) * 2 for cell in component]
         )
         found = {cell: (1.0, math.inf) for cell in targets if column[cell] in self._unlimited[system]}
-        outer = _outer(len(component), system) if len(found) < len(targets) else []
+        outer = sums.rough_limits(len(component), system) if len(found) < len(targets) else []
         found |= {
             cell: outer[column[cell]]
             for cell in targets
@@ -218,12 +216,12 @@ class _Network:
                 found[cell] = known[column[cell]]
                 continue
             if key not in self._limits:
-                self._limits[key], solutions = _limits(size, system, column[cell])
+                self._limits[key], solutions = sums.limits(size, system, column[cell])
                 _widen(known, solutions)
             found[cell] = self._limits[key]
         return found
 
-    def _system(self, component: Sequence[int], hidden: set[int]) -> _System:
+    def _system(self, component: Sequence[int], hidden: set[int]) -> sums.System:
         """What is known of the hidden cells of a component, each by its place in it: sums with signs, and what they are."""
         column = {cell: i for i, cell in enumerate(component)}
         rows: set[tuple[tuple[tuple[int, int], ...], int]] = set()
@@ -236,25 +234,25 @@ class _Network:
             rows.add((unknown, -sum(given)))
         return tuple(sorted(rows))
 
-    def _stretch(self, known: list[tuple[float, float]], limited: list[int], system: _System) -> None:
+    def _stretch(self, known: list[tuple[float, float]], limited: list[int], system: sums.System) -> None:
         """Widen what is known of the limited unknowns by the least and the greatest sum of all that are still too close.
 
         Two linear programs say of most of a component that they may be `minimum` apart; one by one they would take two each.
         """
-        matrix = _matrix(len(known), system) if len(limited) > 2 and len(system) > 1 else None
+        matrix = sums.matrix_of(len(known), system) if len(limited) > 2 and len(system) > 1 else None
         while matrix is not None:
             close = [place for place in limited if not self._is_wide(known[place])]
             if len(close) < 3:
                 return
             for direction in (1.0, -1.0):
-                _, solution = _optimum(matrix, _right(system), close, direction)
+                _, solution = sums.optimum(matrix, sums.right_of(system), close, direction)
                 _widen(known, [solution] if solution is not None else [])
             if sum(self._is_wide(known[place]) for place in close) * 4 < len(close):
                 return
 
     def _is_wide(self, seen: tuple[float, float]) -> bool:
         low, high = seen
-        return math.isinf(high) or math.floor(high + _TOLERANCE) - math.ceil(low - _TOLERANCE) >= self.minimum
+        return math.isinf(high) or math.floor(high + sums.TOLERANCE) - math.ceil(low - sums.TOLERANCE) >= self.minimum
 
     def protect(self, failing: Iterable[int], hidden: set[int]) -> set[int]:
         """What to hide so that these can be told to within `minimum` + 1 values no more; the larger first, since they need most room."""
@@ -281,7 +279,7 @@ class _Network:
             if not places:
                 continue
             system = self._system(component, hidden)
-            unlimited = _unlimited(len(component), system)
+            unlimited = sums.without_limit(len(component), system)
             known = [(float(self.counts[cell] - self.known_more[cell]),) * 2 for cell in component]
             self._stretch(known, [place for place in places if place not in unlimited], system)
             found.update(component[place] for place in places if place in unlimited or self._is_wide(known[place]))
@@ -325,8 +323,10 @@ class _Network:
         place = {c: i for i, c in enumerate(cells)}
         touched = sorted({r for c in cells for r in self.relations_of[c]})
         signed = ([(self.relations[r][0], 1), *((child, -1) for child in self.relations[r][1])] for r in touched)
-        sums = _matrix(size, tuple((tuple((place[c], sign) for c, sign in row if c in place), 0) for row in signed))
-        if sums is None:
+        signs = sums.matrix_of(
+            size, tuple((tuple((place[c], sign) for c, sign in row if c in place), 0) for row in signed)
+        )
+        if signs is None:
             return set()
         costs = np.array([0.0 if c in hidden else self._cost(c) for c in cells])
         # Of each table by how much a count is more than the true one, and by how much less. None is less than it is known to be.
@@ -335,22 +335,24 @@ class _Network:
         apart[0, ::size] = -1, 1, 1, -1
         # Ends that are no whole numbers can be `minimum` apart with too few whole numbers between: one more suffices then.
         for room in (self.minimum, self.minimum + 1):
-            found = _solved(
+            found = sums.solved(
                 np.tile(costs, 4),
-                A_eq=block_diag([hstack([sums, -sums])] * 2, format="csr"),
+                A_eq=block_diag([hstack([signs, -signs])] * 2, format="csr"),
                 b_eq=np.zeros(2 * len(touched)),
                 A_ub=csr_array(apart),
                 b_ub=[-room],
                 bounds=np.column_stack([np.zeros(4 * size), np.concatenate([np.full(size, np.inf), less] * 2)]),
                 may_be_impossible=not is_all,
             )
-            if found.status == _IMPOSSIBLE:
+            if found.status == sums.IMPOSSIBLE:
                 return None
             more, fewer, other_more, other_fewer = found.x.reshape(4, size)
             low, high = sorted(self.counts[cells[0]] + np.array([more - fewer, other_more - other_fewer])[:, 0])
             if self._is_wide((low, high)):
                 break
-        return {cells[i] for i in np.flatnonzero(np.abs(found.x.reshape(4, size)).max(axis=0) > _TOLERANCE).tolist()}
+        return {
+            cells[i] for i in np.flatnonzero(np.abs(found.x.reshape(4, size)).max(axis=0) > sums.TOLERANCE).tolist()
+        }
 
     @cached_property
     def _neighbours(self) -> list[list[int]]:
@@ -369,131 +371,7 @@ class _Network:
         return worth * (1 + 1e-4 * (cell * 0.6180339887 % 1))
 
 
-_System = tuple[tuple[tuple[tuple[int, int], ...], int], ...]
-
-
 def _widen(known: list[tuple[float, float]], solutions: Iterable[Sequence[float]]) -> None:
     """Take into the ranges what the unknowns are in further solutions."""
     for solution in solutions:
         known[:] = [(min(low, v), max(high, v)) for (low, high), v in zip(known, solution, strict=True)]
-
-
-def _right(system: _System) -> Any:
-    import numpy as np
-
-    return np.array([constant for _, constant in system], dtype=float)
-
-
-def _matrix(size: int, system: _System) -> Any:
-    """The signs of the unknowns, one row a sum, as a sparse matrix; None if there is no sum."""
-    import numpy as np
-    from scipy.sparse import csr_array
-
-    entries = [(row, place, float(sign)) for row, (unknown, _) in enumerate(system) for place, sign in unknown]
-    if not entries:
-        return None
-    rows, places, signs = (np.array(part) for part in zip(*entries, strict=True))
-    return csr_array((signs, (rows, places)), shape=(len(system), size))
-
-
-def _unlimited(size: int, system: _System) -> frozenset[int]:
-    """The unknowns that can grow without end, all of them from one linear program.
-
-    Those in which some direction d >= 0 with A d = 0 is not zero. Of d = t + s with 0 <= t <= 1 and s >= 0 the greatest sum of t
-    has t = 1 exactly where a direction exists, since directions can be added and stretched.
-    """
-    matrix = _matrix(size, system)
-    if matrix is None:
-        return frozenset(range(size))
-    import numpy as np
-    from scipy.optimize import linprog
-    from scipy.sparse import hstack
-
-    goal = np.concatenate([-np.ones(size), np.zeros(size)])
-    bounds = [(0, 1)] * size + [(0, None)] * size
-    found = linprog(goal, A_eq=hstack([matrix, matrix]), b_eq=np.zeros(len(system)), bounds=bounds, method="highs")
-    # Not solved is no fault here: each is then looked at by itself.
-    return frozenset(np.flatnonzero(found.x[:size] > 0.5).tolist()) if found.status == _SOLVED else frozenset()
-
-
-def _outer(size: int, system: _System) -> list[tuple[float, float]]:
-    """Bounds of every unknown from one sum after the other, until none moves: never closer than the true ones.
-
-    Who is known too well by these is known too well; most of those who are, are by subtraction, which needs no linear program.
-    """
-    low, high = [1.0] * size, [math.inf] * size
-    todo = deque(range(len(system)))
-    waiting = set(todo)
-    sums_of: dict[int, list[int]] = defaultdict(list)
-    for number, (unknown, _) in enumerate(system):
-        for place, _ in unknown:
-            sums_of[place].append(number)
-    # Bounds that creep up on one another by one a step are left to the linear program.
-    for _ in range(20 * len(system)):
-        if not todo:
-            break
-        waiting.discard(number := todo.popleft())
-        unknown, constant = system[number]
-        for place, sign in unknown:
-            # sign * x = constant - the others, each of which lies within its own bounds.
-            others = [(other, s) for other, s in unknown if other != place]
-            least = constant - sum(high[other] if s > 0 else -low[other] for other, s in others)
-            most = constant - sum(low[other] if s > 0 else -high[other] for other, s in others)
-            least, most = (least, most) if sign > 0 else (-most, -least)
-            if least > low[place] or most < high[place]:
-                low[place], high[place] = max(low[place], least), min(high[place], most)
-                todo.extend(r for r in sums_of[place] if r not in waiting)
-                waiting.update(sums_of[place])
-    return list(zip(low, high, strict=True))
-
-
-def _limits(size: int, system: _System, target: int) -> tuple[tuple[float, float], list[list[float]]]:
-    """Least and greatest value of one unknown of a system of sums in which every unknown is at least 1, and what solves it then."""
-    if len(system) == 1:
-        return _limits_of_one_sum(system[0], target), []
-    matrix = _matrix(size, system)
-    if matrix is None:
-        return (1, math.inf), []
-    right = _right(system)
-    low, at_low = _optimum(matrix, right, [target], 1.0)
-    high, at_high = _optimum(matrix, right, [target], -1.0)
-    limits = math.ceil(low - _TOLERANCE), high if math.isinf(high) else math.floor(high + _TOLERANCE)
-    return limits, [solution for solution in (at_low, at_high) if solution is not None]
-
-
-def _limits_of_one_sum(relation: tuple[tuple[tuple[int, int], ...], int], target: int) -> tuple[float, float]:
-    unknown, constant = relation
-    signs = dict(unknown)
-    others = len(signs) - 1
-    if len(set(signs.values())) == 2:
-        # A hidden whole with hidden parts: both can grow without end. The constant is what is shown of the parts.
-        return (others + constant if signs[target] == 1 else 1), math.inf
-    return (1 if others else abs(constant)), abs(constant) - others
-
-
-def _optimum(matrix: Any, right: Any, targets: Sequence[int], direction: float) -> tuple[float, list[float] | None]:
-    """The least (direction 1) or greatest (direction -1) sum of these, infinite where it has no limit, and all unknowns then."""
-    import numpy as np
-
-    goal = np.zeros(matrix.shape[1])
-    goal[list(targets)] = direction
-    found = _solved(goal, A_eq=matrix, b_eq=right, bounds=(1, None))
-    return (float(found.fun * direction), found.x.tolist()) if found.status == _SOLVED else (math.inf, None)
-
-
-def _solved(goal: Any, *, may_be_impossible: bool = False, **program: Any) -> Any:
-    """The least value of a linear program; or, by its `status`, that it has no limit or, where that may be, no solution.
-
-    Raises HeldError if it was not solved: the true counts satisfy every other one, so that this can only be a fault, and a
-    release is held for it, never let pass.
-    """
-    # SciPy comes with Great Expectations. It is slow to import and needed only when something is to be audited.
-    from scipy.optimize import linprog
-
-    for presolve in (True, False):
-        found = linprog(goal, method="highs", options={"presolve": presolve}, **program)
-        if found.status in (_SOLVED, _UNLIMITED) or (may_be_impossible and found.status == _IMPOSSIBLE):
-            return found
-    raise HeldError(
-        f"release: a linear program of the suppression was not solved ({found.message}). Nothing was released."
-    )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from flows.errors import HeldError, PipelineError
-from flows.stages import suppression
+from flows.stages import sums, suppression
 from flows.stages.cells import Cell, decide
 from flows.stages.suppression import Relation, suppress
 
@@ -258,10 +258,19 @@ def test_what_spares_linear_programs_changes_no_answer(body):
     counts, relations = two_way(body)
     found = suppress(counts, relations, MINIMUM)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(suppression, "_outer", lambda size, _: [(1.0, math.inf)] * size)
-        patched.setattr(suppression, "_unlimited", lambda *_: frozenset())
+        patched.setattr(sums, "rough_limits", lambda size, _: [(1.0, math.inf)] * size)
+        patched.setattr(sums, "without_limit", lambda *_: frozenset())
         patched.setattr(suppression._Network, "_stretch", lambda *_: None)
         assert suppress(counts, relations, MINIMUM) == found
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(BODY)
+def test_what_protects_is_found_far_away_if_there_is_nothing_near(body):
+    counts, relations = two_way(body)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(suppression, "_NEAR", 2)
+        assert_safe(counts, relations, suppress(counts, relations, MINIMUM))
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
