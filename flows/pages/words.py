@@ -178,7 +178,9 @@ def in_sentence(text: str) -> str:
 
 
 def capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    """With the capital of a sentence's first word, unless the word has capitals of its own, as nrSPMS has."""
+    word = text.partition(" ")[0]
+    return text if word.lower() != word else text[:1].upper() + text[1:]
 
 
 def time_words(value: str, label: str | None) -> str:

@@ -38,7 +38,7 @@ from flows.pages.frame import Frame
 from flows.pages.quality import rule_in_words
 from flows.pages.report import CAVEAT, to_csv, write_report
 from flows.pages.site import make_pages
-from flows.pages.words import dimension_words, n_of, statistic_words, table_cell
+from flows.pages.words import capital, dimension_words, n_of, statistic_words, table_cell
 from flows.pipeline import ingest
 from flows.settings import create_workspace
 from flows.stages.build import build
@@ -700,6 +700,16 @@ def test_no_share_is_written_of_what_is_none():
         "Difference from others (percentage points, 95 %)"
     )
     assert table_cell(points | {"statistic": "any_other"}).text == "48.5 % (43.5–52.7)"
+
+
+def test_a_word_with_capitals_of_its_own_keeps_them_at_the_beginning():
+    assert [capital(text) for text in ("nrSPMS", "eICU of a clinic", "legs", "MSWS-12", "")] == [
+        "nrSPMS",
+        "eICU of a clinic",
+        "Legs",
+        "MSWS-12",
+        "",
+    ]
 
 
 def test_a_shrunk_share_is_of_those_it_is_a_share_of():
