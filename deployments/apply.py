@@ -19,7 +19,14 @@ from prefect.automations import Automation
 from prefect.blocks.webhook import Webhook
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    WorkPoolFilter,
+    WorkPoolFilterName,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.events.actions import CallWebhook, ChangeFlowRunState, RunDeployment
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
@@ -72,7 +79,7 @@ def _ensure_pool(client: SyncPrefectClient) -> None:
 
 
 def _remove_what_is_no_longer_wanted(client: SyncPrefectClient, wanted: set[tuple[str, str]]) -> None:
-    """Deployments that the file no longer names; automations whose deployment is gone, which the server would keep and fail."""
+    """Deployments that the file no longer names; automations and runs whose deployment is gone, which the server would keep and fail."""
     flows = {flow.id: flow.name for flow in client.read_flows()}
     kept = set()
     for deployment in client.read_deployments():
@@ -85,6 +92,27 @@ def _remove_what_is_no_longer_wanted(client: SyncPrefectClient, wanted: set[tupl
         runs = [action.deployment_id for action in automation.actions if isinstance(action, RunDeployment)]
         if any(runs) and not kept & set(runs):
             client.delete_automation(automation.id)
+    # The server's scheduler may be about to write runs of a deployment while that is deleted: they outlive it.
+    for run in _waiting_runs(client):
+        if run.deployment_id is not None and run.deployment_id not in kept:
+            client.delete_flow_run(run.id)
+
+
+def _waiting_runs(client: SyncPrefectClient) -> list[FlowRun]:
+    """The runs of the pool that wait for their time, page by page."""
+    found: list[FlowRun] = []
+    while True:
+        page = client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
+            ),
+            work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[POOL])),
+            limit=200,
+            offset=len(found),
+        )
+        found += page
+        if len(page) < 200:
+            return found
 
 
 def _automations(client: SyncPrefectClient) -> list[Any]:
