@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from conftest import Warehouse, new_warehouse
+from warehouse_records import Warehouse, new_warehouse
 
 from flows.stages.cells import decide, read_cells, relations_of
 from flows.stages.frame import label, publishable

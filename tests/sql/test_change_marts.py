@@ -12,8 +12,8 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 import pytest
-from conftest import AS_OF_AT, Warehouse, as_uuid, new_warehouse
 from scipy import stats
+from warehouse_records import AS_OF_AT, Warehouse, as_uuid, new_warehouse
 
 from schemas.instruments import instrument, score
 

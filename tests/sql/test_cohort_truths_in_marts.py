@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Warehouse, new_warehouse
+from warehouse_records import Warehouse, new_warehouse
 
 from flows.cohort import write_cohort
 from flows.cohort.model import COHORT_ENDS_ON

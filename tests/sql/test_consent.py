@@ -4,9 +4,9 @@ import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import Warehouse, new_warehouse
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from warehouse_records import Warehouse, new_warehouse
 
 SCOPES = ("aggregate_release", "research", "platform", "recontact")
 STATUSES = ("granted", "withdrawn", "expired")

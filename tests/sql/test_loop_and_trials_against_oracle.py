@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
-from conftest import AS_OF_AT, Warehouse, as_uuid, new_warehouse
 from scipy.stats import spearmanr
+from warehouse_records import AS_OF_AT, Warehouse, as_uuid, new_warehouse
 
 from flows.stages import estimators
 from schemas.instruments import score

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from conftest import AS_OF_AT, Warehouse, as_uuid, new_warehouse
+from warehouse_records import AS_OF_AT, Warehouse, as_uuid, new_warehouse
 
 AS_OF_ON = AS_OF_AT.date()
 SYMPTOMS = ["muscle_weakness", "leg_weakness", "arm_weakness", "fatigue", "canonical:thing"]

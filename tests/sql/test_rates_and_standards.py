@@ -8,9 +8,9 @@ from datetime import timedelta
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from conftest import AS_OF_AT
 from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+from warehouse_records import AS_OF_AT
 
 from schemas.codes import code_list
 

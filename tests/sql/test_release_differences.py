@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from conftest import AS_OF_AT
+from warehouse_records import AS_OF_AT
 
 from flows.stages.build import build
 from flows.stages.lifecycle import approve
@@ -35,7 +35,7 @@ def release(warehouse, batch=1):
 
 
 def erase(warehouse, *names):
-    from conftest import as_uuid
+    from warehouse_records import as_uuid
 
     for table in ("patient", "consent", "symptom_report"):
         warehouse.con.execute(

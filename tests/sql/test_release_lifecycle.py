@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from conftest import AS_OF_AT
 from test_release_differences import counts, erase, fill
+from warehouse_records import AS_OF_AT
 
 from flows.errors import HeldError, NotFoundError, UsageError
 from flows.stages.build import build
@@ -288,7 +288,7 @@ def test_records_differ_by_cause(warehouse):
 
 
 def record_id(table, record):
-    from conftest import as_uuid
+    from warehouse_records import as_uuid
 
     return str(as_uuid(f"{table} {record}"))
 

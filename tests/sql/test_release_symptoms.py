@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 import pytest
-from conftest import AS_OF_AT, Warehouse, new_warehouse
 from test_symptom_marts_against_oracle import World
+from warehouse_records import AS_OF_AT, Warehouse, new_warehouse
 
 from flows.stages.cells import decide, read_cells, relations_of
 from flows.stages.frame import label, publishable

@@ -7,7 +7,7 @@ from datetime import date
 from fractions import Fraction
 
 import pytest
-from conftest import AS_OF_AT, Warehouse, as_uuid, new_warehouse
+from warehouse_records import AS_OF_AT, Warehouse, as_uuid, new_warehouse
 
 from schemas.instruments import instruments, score
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 
 import pytest
-from conftest import AS_OF_AT, Warehouse, new_warehouse
 from test_marts_against_oracle import newest
+from warehouse_records import AS_OF_AT, Warehouse, new_warehouse
 
 AS_OF_ON = AS_OF_AT.date()
 FROM_ON = AS_OF_ON - timedelta(days=364)

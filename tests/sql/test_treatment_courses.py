@@ -6,7 +6,7 @@ import random
 from datetime import date, timedelta
 
 import pytest
-from conftest import AS_OF_AT, Warehouse, as_uuid, new_warehouse
+from warehouse_records import AS_OF_AT, Warehouse, as_uuid, new_warehouse
 
 AS_OF_ON = AS_OF_AT.date()
 FAR = date(9999, 1, 1)

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
-from conftest import AS_OF_AT
+from warehouse_records import AS_OF_AT
 
 from flows.stages.cells import decide, read_cells
 from flows.stages.frame import label, publishable

@@ -7,8 +7,8 @@ from collections import Counter, defaultdict
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from conftest import AS_OF_AT, Warehouse, new_warehouse
 from scipy import stats
+from warehouse_records import AS_OF_AT, Warehouse, new_warehouse
 
 AS_OF_ON = AS_OF_AT.date()
 CATEGORIES = {"baclofen": "medication", "dalfampridine": "medication", "yoga": "exercise", "cane": "assistive_device"}

@@ -8,8 +8,8 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
-from conftest import AS_OF_AT, Warehouse, new_warehouse
 from statsmodels.duration.survfunc import CumIncidenceRight, SurvfuncRight
+from warehouse_records import AS_OF_AT, Warehouse, new_warehouse
 
 AS_OF_ON = AS_OF_AT.date()
 Z = 1.959963984540054

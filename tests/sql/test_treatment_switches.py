@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import date, timedelta
 
 import pytest
-from conftest import AS_OF_AT, Warehouse, new_warehouse
+from warehouse_records import AS_OF_AT, Warehouse, new_warehouse
 
 from flows.stages.cells import decide, read_cells, relations_of
 from flows.stages.frame import publishable
