@@ -10,9 +10,10 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import yaml
 from prefect.automations import Automation
@@ -44,6 +45,9 @@ NOTIFY = "outcomes: tell an operator"
 _WEBHOOK = "outcomes-operator"
 # Three heartbeats (every 30 s) missed: the process is gone.
 _SILENT_SECONDS = 90
+_PAGE = 200  # as much as the server gives at once
+
+T = TypeVar("T")
 
 
 def apply(workspace: Workspace) -> list[str]:
@@ -80,9 +84,9 @@ def _ensure_pool(client: SyncPrefectClient) -> None:
 
 def _remove_what_is_no_longer_wanted(client: SyncPrefectClient, wanted: set[tuple[str, str]]) -> None:
     """Deployments that the file no longer names; automations and runs whose deployment is gone, which the server would keep and fail."""
-    flows = {flow.id: flow.name for flow in client.read_flows()}
+    flows = {flow.id: flow.name for flow in _all_of(lambda offset: client.read_flows(limit=_PAGE, offset=offset))}
     kept = set()
-    for deployment in client.read_deployments():
+    for deployment in _all_of(lambda offset: client.read_deployments(limit=_PAGE, offset=offset)):
         is_ours = deployment.work_pool_name == POOL
         if is_ours and (flows.get(deployment.flow_id), deployment.name) not in wanted:
             client.delete_deployment(deployment.id)
@@ -99,30 +103,28 @@ def _remove_what_is_no_longer_wanted(client: SyncPrefectClient, wanted: set[tupl
 
 
 def _waiting_runs(client: SyncPrefectClient) -> list[FlowRun]:
-    """The runs of the pool that wait for their time, page by page."""
-    found: list[FlowRun] = []
-    while True:
-        page = client.read_flow_runs(
-            flow_run_filter=FlowRunFilter(
-                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
-            ),
-            work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[POOL])),
-            limit=200,
-            offset=len(found),
-        )
-        found += page
-        if len(page) < 200:
-            return found
+    """The runs of the pool that wait for their time."""
+    waiting = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])))
+    ours = WorkPoolFilter(name=WorkPoolFilterName(any_=[POOL]))
+    return _all_of(
+        lambda offset: client.read_flow_runs(flow_run_filter=waiting, work_pool_filter=ours, limit=_PAGE, offset=offset)
+    )
 
 
-def _automations(client: SyncPrefectClient) -> list[Any]:
-    """All automations of the server, page by page."""
-    found: list[Any] = []
+def _automations(client: SyncPrefectClient) -> list[Automation]:
+    def page(offset: int) -> list[Automation]:
+        response = client.request("POST", "/automations/filter", json={"limit": _PAGE, "offset": offset})
+        return [Automation.model_validate(automation) for automation in response.json()]
+
+    return _all_of(page)
+
+
+def _all_of(page: Callable[[int], Sequence[T]]) -> list[T]:
+    """What the server lists, page by page: what is missed of it would be taken for gone."""
+    found: list[T] = []
     while True:
-        response = client.request("POST", "/automations/filter", json={"limit": 200, "offset": len(found)})
-        page = [Automation.model_validate(automation) for automation in response.json()]
-        found += page
-        if len(page) < 200:
+        found += (more := page(len(found)))
+        if len(more) < _PAGE:
             return found
 
 
