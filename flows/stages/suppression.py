@@ -197,9 +197,7 @@ class _Network:
         system = self._system(component, hidden)
         if system not in self._unlimited:
             self._unlimited[system] = sums.without_limit(len(component), system) if len(targets) > 1 else frozenset()
-        known = self._known.setdefault(
-            system, [(float(self.counts[cell] - self.known_more[cell]),) * 2 for cell in component]
-        )
+        known = self._known.setdefault(system, self._true(component))
         found = {cell: (1.0, math.inf) for cell in targets if column[cell] in self._unlimited[system]}
         outer = sums.rough_limits(len(component), system) if len(found) < len(targets) else []
         found |= {
@@ -226,13 +224,21 @@ class _Network:
         column = {cell: i for i, cell in enumerate(component)}
         rows: set[tuple[tuple[tuple[int, int], ...], int]] = set()
         for r in {r for cell in component for r in self.relations_of[cell]}:
-            parent, children = self.relations[r]
-            signed = [(parent, 1), *((child, -1) for child in children)]
+            signed = self._signed(r)
             unknown = tuple(sorted((column[cell], sign) for cell, sign in signed if cell in hidden))
             # What is known of a hidden count counts as shown: the unknown is what it exceeds that by, and at least 1 like any other.
             given = (sign * (self.known_more if cell in hidden else self.counts)[cell] for cell, sign in signed)
             rows.add((unknown, -sum(given)))
         return tuple(sorted(rows))
+
+    def _signed(self, relation: int) -> list[tuple[int, int]]:
+        """The cells of a relation, with signs by which they add up to zero."""
+        parent, children = self.relations[relation]
+        return [(parent, 1), *((child, -1) for child in children)]
+
+    def _true(self, component: Sequence[int]) -> list[tuple[float, float]]:
+        """The first solution that is known of a system: the true counts, less what is known of them."""
+        return [(float(self.counts[cell] - self.known_more[cell]),) * 2 for cell in component]
 
     def _stretch(self, known: list[tuple[float, float]], limited: list[int], system: sums.System) -> None:
         """Widen what is known of the limited unknowns by the least and the greatest sum of all that are still too close.
@@ -280,7 +286,7 @@ class _Network:
                 continue
             system = self._system(component, hidden)
             unlimited = sums.without_limit(len(component), system)
-            known = [(float(self.counts[cell] - self.known_more[cell]),) * 2 for cell in component]
+            known = self._true(component)
             self._stretch(known, [place for place in places if place not in unlimited], system)
             found.update(component[place] for place in places if place in unlimited or self._is_wide(known[place]))
         return found
@@ -322,7 +328,7 @@ class _Network:
         size = len(cells)
         place = {c: i for i, c in enumerate(cells)}
         touched = sorted({r for c in cells for r in self.relations_of[c]})
-        signed = ([(self.relations[r][0], 1), *((child, -1) for child in self.relations[r][1])] for r in touched)
+        signed = map(self._signed, touched)
         signs = sums.matrix_of(
             size, tuple((tuple((place[c], sign) for c, sign in row if c in place), 0) for row in signed)
         )
