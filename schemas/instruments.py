@@ -187,6 +187,16 @@ def scale_label(series: str) -> str:
     return words + (", as the source scored it" if scorer else "")
 
 
+def scale_named(series: str) -> Scale:
+    """The scale that reports name so, whoever scored it: see `scale_label`. KeyError if there is none.
+
+    >>> scale_named("msws_12 v1 total source").maximum
+    100
+    """
+    code, _, name, *_ = series.split(" ")
+    return instrument(code).scales[name]
+
+
 def instruments() -> tuple[Instrument, ...]:
     """All instruments, by code."""
     return tuple(instrument(code) for code in _codes())

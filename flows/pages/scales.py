@@ -5,6 +5,7 @@ from __future__ import annotations
 from flows.pages.charts import Axis
 from flows.pages.lines import Line
 from flows.pages.words import fixed
+from schemas.instruments import scale_named
 
 
 def scale_of(line: Line) -> str:
@@ -15,11 +16,8 @@ def scale_of(line: Line) -> str:
 
 def whole_axis(scale: str) -> Axis | None:
     """From the least to the greatest score there is, so that a score is seen to be low or high; None of an unknown scale."""
-    from schemas.instruments import instrument
-
-    code, _, name = scale.partition(" ")
     try:
-        found = instrument(code).scales[name.rpartition(" ")[2]]
+        found = scale_named(scale)
     except KeyError:
         return None
     low, high = float(found.minimum), float(found.maximum)

@@ -795,7 +795,8 @@ def test_two_points_of_one_row_say_of_how_many_each_is_and_do_not_cover_each_oth
 def test_a_score_is_drawn_on_all_of_its_scale_and_a_change_on_what_there_is(con):
     """3.7 of 8 steps must not stand at the end of an axis of 4."""
     cells = []
-    for scale, score in (("pdds v1 step", 3.7), ("fss v1 mean", 4.4)):
+    # Whoever scored it, the scale is the same.
+    for scale, score in (("pdds v1 step", 3.7), ("fss v1 mean source", 4.4)):
         shape = {"topic": "instruments", "table_id": "t", "dimension_1": "instrument_scale", "has_interval": False}
         base = cell(scale, 50, None, value_1=scale, subject_kind="instrument", subject=scale.split()[0], **shape)
         cells.append(with_statistics(base, ("mean_score", score, score - 0.1, score + 0.1, "points")))
