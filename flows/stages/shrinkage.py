@@ -19,8 +19,8 @@ _EDGE = 1e-4
 def beta_binomial_prior(successes: Sequence[int], totals: Sequence[int]) -> dict[str, float | str] | None:
     """Parameters a and b of the prior, and how they were found: `likelihood`, `moments` or `fixed`. None without any total.
 
-    >>> beta_binomial_prior([8, 40, 3, 55], [10, 80, 3, 120])
-    {'a': 4.976525821596244, 'b': 5.023474178403756, 'fit': 'fixed'}
+    >>> beta_binomial_prior([8, 40, 3, 45], [10, 80, 3, 99])
+    {'a': 5.0, 'b': 5.0, 'fit': 'fixed'}
     """
     arms = [(x, n) for x, n in zip(successes, totals, strict=True) if n > 0]
     if not arms:
