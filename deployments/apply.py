@@ -55,7 +55,7 @@ def apply(workspace: Workspace) -> list[str]:
 
     Raises PipelineError if Prefect refuses them.
     """
-    found = definitions(known_sources(workspace.root / "sources"))
+    found = definitions(known_sources(workspace.root / "sources"), workspace.settings)
     wanted = names(found)
     with get_client(sync_client=True) as client, tempfile.TemporaryDirectory() as folder:
         _ensure_pool(client)

@@ -9,17 +9,24 @@ from typing import Any
 
 import yaml
 
+from flows.settings import Settings
 from schemas.sources import Source
 
 PREFECT_FILE = Path(__file__).with_name("prefect.yaml")
 
 
-def definitions(sources: Mapping[str, Source]) -> dict[str, Any]:
-    """The content of `prefect.yaml` with the deployments `pull-<source>`: each like `ingest`, but for what it runs and when.
+def definitions(sources: Mapping[str, Source], settings: Settings) -> dict[str, Any]:
+    """The content of `prefect.yaml`, its waits as the workspace sets them, and the deployments `pull-<source>`.
 
-    What has landed starts ingest as every file does that lands, so no event starts a pull and none ends it.
+    A pull is like `ingest`, but for what it runs and when. What has landed starts ingest as every file does that lands, so no
+    event starts a pull and none ends it.
     """
     found: dict[str, Any] = yaml.safe_load(PREFECT_FILE.read_text(encoding="utf-8"))
+    waits = {"ingest": settings.ingest_wait_seconds, "report": settings.report_wait_seconds}
+    for deployment in found["deployments"]:
+        for trigger in deployment.get("triggers", ()):
+            seconds = waits[deployment["name"]]
+            trigger |= {"within": seconds, "schedule_after": f"PT{seconds}S"}
     (pattern,) = [deployment for deployment in found["deployments"] if deployment["name"] == "ingest"]
     for source in sorted(sources.values(), key=lambda source: source.name):
         if source.api is None or source.api.cron is None:

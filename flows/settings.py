@@ -28,6 +28,8 @@ _FIRST_SETTINGS = """\
 # data_docs = true              # write what the audit saw as pages in data-docs/
 # server_host = "127.0.0.1"     # where `outcomes up` serves Prefect; others reach it only if this says so
 # server_port = 4200
+# ingest_wait_seconds = 3       # under `outcomes up`: how long after the first file of a burst an ingest waits for the rest of it
+# report_wait_seconds = 20      # and a report, after the first batch, for further ones
 # server_database = ""          # of Prefect, as in "postgresql+asyncpg://prefect@localhost/prefect"; SQLite if empty
 # notify_url = ""               # told of held files, late sources and failures by a POST; nobody is if empty
 """
@@ -47,6 +49,8 @@ class Settings:
     data_docs: bool = True
     server_host: str = "127.0.0.1"
     server_port: int = 4200
+    ingest_wait_seconds: int = 3
+    report_wait_seconds: int = 20
     server_database: str = ""
     notify_url: str = ""
 
@@ -168,6 +172,8 @@ def open_workspace(root: Path) -> Workspace:
         # A truth value is a whole number to Python, but not to whoever writes settings.
         if not isinstance(value, expected[str(known[name])]) or isinstance(value, bool) != (known[name] == "bool"):
             raise UsageError(f"{path}: {name} must be of type {known[name]}.")
+        if isinstance(value, int | float) and value < 0:
+            raise UsageError(f"{path}: {name} must not be negative.")
     return Workspace(root.resolve(), Settings(**given))
 
 

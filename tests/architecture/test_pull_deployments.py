@@ -5,6 +5,7 @@ import yaml
 from test_events import DEPLOYMENTS, parameters_of
 
 from deployments.definitions import PREFECT_FILE, definitions, names
+from flows.settings import Settings
 from schemas.sources import Source
 
 LEAST = {"name": "platform", "description": "x", "format": "json", "files": [{"match": "*", "feeds": ["consent"]}]}
@@ -18,11 +19,20 @@ def source(name="platform", **api):
 def test_without_a_schedule_there_is_nothing_but_what_the_file_says():
     unscheduled = source(headers={"X-A": "b"})
     for found in ({}, {"platform": source()}, {"platform": unscheduled}):
-        assert definitions(found) == yaml.safe_load(PREFECT_FILE.read_text())
+        assert definitions(found, Settings()) == yaml.safe_load(PREFECT_FILE.read_text())
+
+
+def test_after_an_event_it_is_waited_as_long_as_the_workspace_says():
+    found = definitions({}, Settings(ingest_wait_seconds=1, report_wait_seconds=300))
+    waits = {
+        d["name"]: [(t["within"], t["schedule_after"]) for t in d.get("triggers", [])] for d in found["deployments"]
+    }
+    assert waits == {"ingest": [(1, "PT1S")], "report": [(300, "PT300S")], "maintain": []}
 
 
 def test_a_source_with_a_schedule_has_a_deployment_of_its_own():
-    found = definitions({"b": source("b", cron="15 4 * * *"), "a": source("a", cron="0 * * * *"), "c": source("c")})
+    wanted = {"b": source("b", cron="15 4 * * *"), "a": source("a", cron="0 * * * *"), "c": source("c")}
+    found = definitions(wanted, Settings())
     assert names(found) == {
         ("ingest", "ingest"),
         ("report", "report"),
