@@ -28,20 +28,28 @@ from schemas.events import Event, ExportLanded, SourceLate
 _LOOK_SECONDS = 0.5
 # What is written to for longer is announced by a later look; others need not wait for it.
 _LONGEST_WAIT_SECONDS = 10.0
-# An event that the server did not take is sent again after this time.
-_TICK_MILLISECONDS = 2_000
 _LATE_EVERY_SECONDS = 600.0
 
 Stamp = tuple[int, int, int]
 
 
 class Watcher:
-    """Looks at the landing folder of a workspace; `send` hands an event over and says whether it arrived."""
+    """Looks at the landing folder of a workspace; `send` hands an event over and says whether it arrived.
 
-    def __init__(self, workspace: Workspace, send: Callable[[Event], bool], say: Callable[[str], None]) -> None:
+    An event that did not arrive is sent again after `tick_seconds`, and a source file that could not be read is read again.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        send: Callable[[Event], bool],
+        say: Callable[[str], None],
+        tick_seconds: float = 2.0,
+    ) -> None:
         self._workspace = workspace
         self._send = send
         self._say = say
+        self._tick_seconds = tick_seconds
         self._announced: dict[Path, Stamp] = {}
         self._late: set[str] = set()
         self._is_deaf = False
@@ -56,7 +64,7 @@ class Watcher:
             landing,
             debounce=1_000,
             step=100,
-            rust_timeout=_TICK_MILLISECONDS,
+            rust_timeout=round(self._tick_seconds * 1_000),
             yield_on_timeout=True,
             stop_event=stop,
             raise_interrupt=False,
