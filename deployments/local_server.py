@@ -40,6 +40,11 @@ QUIET = {
 # For a server and a worker that stay: runs start within seconds, a dead one is noticed by its heartbeats, old ones go.
 STANDING = {
     "PREFECT_WORKER_QUERY_SECONDS": "1",
+    # A run that waits behind another one of its deployment asks again after the difference of these, three seconds, and begins no
+    # sooner than the second. Prefect's own 10 and 30 would let a file wait half a minute for a run that has ended; none at all
+    # would write a state and an event a second for as long as it waits.
+    "PREFECT_WORKER_PREFETCH_SECONDS": "3",
+    "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "6",
     "PREFECT_RUNNER_POLL_FREQUENCY": "2",
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
