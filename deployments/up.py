@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deployments import local_server
+from deployments.runs import end_dead_runs
 from flows.errors import PipelineError, TransientError, UsageError
 from flows.settings import Workspace
 
@@ -109,29 +110,31 @@ class Up:
         self._say("worker", f"process {self._worker.process.pid if self._worker.process else ''}")
 
     def _apply(self) -> str:
-        done = self._ask_server("deployments.apply")
-        if done.returncode:
-            raise PipelineError(f"the deployments could not be set: {(done.stderr or done.stdout).strip()[-2000:]}")
-        return done.stdout.strip()
-
-    def _end_dead_runs(self) -> None:
-        """What ran under a worker that is gone. If the server is gone too, it is asked again when a worker starts."""
-        if local_server.is_healthy(self._url):
-            done = self._ask_server("deployments.runs")
-            if count := done.stdout.strip().removeprefix("0"):
-                when = "at the next start" if self._stop.is_set() else "at once"
-                self._say("worker", f"{count} interrupted, to begin again {when}")
-
-    def _ask_server(self, module: str) -> subprocess.CompletedProcess[str]:
-        """Run a module that speaks to the server in a process of its own: Prefect reads its settings when it is imported."""
-        return subprocess.run(
-            [sys.executable, "-m", module],
+        # In a process of its own: Prefect reads its settings when it is imported.
+        done = subprocess.run(
+            [sys.executable, "-m", "deployments.apply"],
             env={**os.environ, **self.variables},
             capture_output=True,
             text=True,
             check=False,
             start_new_session=True,
         )
+        if done.returncode:
+            raise PipelineError(f"the deployments could not be set: {(done.stderr or done.stdout).strip()[-2000:]}")
+        return done.stdout.strip()
+
+    def _end_dead_runs(self) -> None:
+        """What ran under a worker that is gone. If the server is gone too, it is asked again when a worker starts."""
+        if not local_server.is_healthy(self._url):
+            return
+        try:
+            count = end_dead_runs(self._url)
+        except TransientError as error:
+            self._say("worker", f"what was interrupted could not be asked for: {error}")
+            return
+        if count:
+            when = "at the next start" if self._stop.is_set() else "at once"
+            self._say("worker", f"{count} interrupted, to begin again {when}")
 
     def _start_what_ended(self) -> None:
         for part in (self._server, self._worker, self._watcher):
