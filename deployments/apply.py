@@ -6,8 +6,10 @@ YAML has changed, come or gone meanwhile.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
-import subprocess
+import shlex
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -18,6 +20,7 @@ from typing import TypeVar
 import yaml
 from prefect.automations import Automation
 from prefect.blocks.webhook import Webhook
+from prefect.cli import app as prefect_command
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import (
@@ -45,6 +48,9 @@ NOTIFY = "outcomes: tell an operator"
 _WEBHOOK = "outcomes-operator"
 # Three heartbeats (every 30 s) missed: the process is gone.
 _SILENT_SECONDS = 90
+# Without a command of its own a run's process first makes another one, which finds out where the code of the flow lies: seconds
+# for every file that lands, and ours is installed.
+_COMMAND = shlex.join([sys.executable, "-m", "prefect.engine"])
 _PAGE = 200  # as much as the server gives at once
 
 T = TypeVar("T")
@@ -59,20 +65,33 @@ def apply(workspace: Workspace) -> list[str]:
     wanted = names(found)
     with get_client(sync_client=True) as client, tempfile.TemporaryDirectory() as folder:
         _ensure_pool(client)
+        for deployment in found["deployments"]:
+            deployment["work_pool"] = {**deployment["work_pool"], "job_variables": {"command": _COMMAND}}
         file = Path(folder) / PREFECT_FILE.name
         file.write_text(yaml.safe_dump(found, sort_keys=False), encoding="utf-8")
-        done = subprocess.run(
-            [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--prefect-file", str(file), "--all"],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=PREFECT_FILE.parent,
-        )
-        if done.returncode:
-            raise PipelineError(f"the deployments were refused:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        _deploy(file)
         _remove_what_is_no_longer_wanted(client, wanted)
         _automate(client, workspace.settings)
     return sorted(name for _, name in wanted)
+
+
+def _deploy(file: Path) -> None:
+    """`prefect deploy`, in this process: another one would take as long to import Prefect as all the rest takes."""
+    said = io.StringIO()
+    before = sys.argv
+    sys.argv = ["prefect", "--no-prompt", "deploy", "--prefect-file", str(file), "--all"]
+    try:
+        with (
+            contextlib.chdir(PREFECT_FILE.parent),
+            contextlib.redirect_stdout(said),
+            contextlib.redirect_stderr(said),
+        ):
+            prefect_command()
+    except SystemExit as ended:
+        if ended.code:
+            raise PipelineError(f"the deployments were refused:\n{said.getvalue()[-4000:]}") from ended
+    finally:
+        sys.argv = before
 
 
 def _ensure_pool(client: SyncPrefectClient) -> None:
