@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from datetime import UTC, datetime, time
 from pathlib import Path
 
 from deployments.local_server import serving
-from flows.cohort import write_cohort
+from flows.cohort import CohortLog, write_cohort
 from flows.cohort.model import COHORT_ENDS_ON
 from flows.errors import PipelineError
 from flows.pipeline import IngestSummary, ReportSummary
@@ -47,12 +48,18 @@ def demonstrate(
     Raises UsageError if the folder holds something already, PipelineError if not all of the API's lists could be pulled.
     """
     workspace = create_workspace(root)
-    say(f"a synthetic cohort of {patients:,} patients")
     with tempfile.TemporaryDirectory() as elsewhere:
         exports = Path(elsewhere) if over_api else workspace.folder("landing", "canonical")
-        log = write_cohort(exports, patients, seed)
+        written: list[CohortLog] = []
+
+        def write() -> None:
+            say(f"a synthetic cohort of {patients:,} patients")
+            written.append(write_cohort(exports, patients, seed))
+            # The gate's auditor takes seconds to import, which the server needs for its start.
+            importlib.import_module("flows.audit")
+
         say("a Prefect server on this machine")
-        with serving(workspace.folder("prefect")) as variables:
+        with serving(workspace.folder("prefect"), meanwhile=write) as variables:
             os.environ.update(variables)
             # Prefect reads its settings when it is imported.
             from flows import deployed
@@ -69,6 +76,7 @@ def demonstrate(
                 runs = _runs()
             finally:
                 deployed.send_rest()
+    (log,) = written
     return Demonstration(sum(log.records.values()), ingested, reported, runs)
 
 

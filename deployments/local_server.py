@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from flows.errors import TransientError
@@ -99,10 +99,11 @@ def stop(process: subprocess.Popen[bytes], seconds: float = 20) -> None:
 
 
 @contextlib.contextmanager
-def serving(home: Path) -> Iterator[dict[str, str]]:
+def serving(home: Path, meanwhile: Callable[[], None] = lambda: None) -> Iterator[dict[str, str]]:
     """Start a server, hand over its environment once it answers, stop it at the end.
 
-    Raises TransientError with the end of its log if it does not answer in time.
+    It takes seconds to start, in which `meanwhile` is called. Raises TransientError with the end of its log if it does not
+    answer in time.
     """
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     port = _free_port()
@@ -110,6 +111,7 @@ def serving(home: Path) -> Iterator[dict[str, str]]:
     log = home / "server.log"
     server = start(server_command("127.0.0.1", port), variables, log)
     try:
+        meanwhile()
         wait_until_healthy(server, variables["PREFECT_API_URL"], log)
         yield variables
     finally:
