@@ -1,24 +1,38 @@
 """What tests share: a workspace of their own, a clock that stands still, the folder of real exports."""
 
+from collections import Counter
 from pathlib import Path
 
 import canonical
+import modes
 import pytest
 import standing as standing_installation
-from hypothesis import HealthCheck, Phase, settings
-
-from flows.settings import Workspace, create_workspace, open_workspace
-
-# The same examples every time, and no deadline: a shared machine is slow at times.
-settings.register_profile(
-    "repeatable",
-    derandomize=True,
-    deadline=None,
-    database=None,
-    phases=(Phase.explicit, Phase.generate),  # shrinking a file takes minutes
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+from grouping import (  # noqa: F401  hooks of pytest
+    pytest_collection_modifyitems,
+    pytest_configure_node,
+    pytest_unconfigure,
+    pytest_xdist_auto_num_workers,
+    pytest_xdist_make_scheduler,
 )
-settings.load_profile("repeatable")
+from ready import Ready, empty
+
+from flows.settings import Workspace, open_workspace
+
+modes.load_hypothesis_profile()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter):
+    """The ten slowest tests, just before their number and the time of all."""
+    seconds = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds[report.nodeid] += report.duration
+    if sum(seconds.values()) > 60:
+        terminalreporter.section("the ten slowest tests, with what they set up")
+        for nodeid, spent in seconds.most_common(10):
+            terminalreporter.write_line(f"{spent:6.1f} s  {nodeid}")
 
 
 @pytest.fixture(scope="session")
@@ -27,19 +41,17 @@ def now():
     return canonical.NOW
 
 
+@pytest.fixture(scope="session")
+def ready(tmp_path_factory) -> Ready:
+    """Workspaces that are made once a run, for all workers: see `ready.Ready`."""
+    base = tmp_path_factory.getbasetemp()
+    return Ready((base.parent if base.name.startswith("popen-") else base) / "ready")
+
+
 @pytest.fixture
-def workspace(tmp_path) -> Workspace:
-    """A new workspace that writes no Data Docs, which take longer than all else; `test_audit` looks at those."""
-    root = create_workspace(tmp_path / "workspace").root
-    (root / "outcomes.toml").write_text("data_docs = false\n")
-    return open_workspace(root)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config, log):
-    from scheduling import ByNeed
-
-    return ByNeed(config, log)
+def workspace(tmp_path, ready) -> Workspace:
+    """A workspace of the test's own, its warehouse empty."""
+    return open_workspace(ready.copy("empty", tmp_path / "workspace", empty))
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +64,7 @@ def receiver():
 
 @pytest.fixture(scope="session")
 def standing(tmp_path_factory, receiver):
-    """`outcomes up` on a workspace of its own: one for all tests that need a server (`scheduling.SERVER`)."""
+    """`outcomes up` on a workspace of its own: one for all tests that need a server (`grouping.MADE_ONCE`)."""
     found = standing_installation.Standing(
         tmp_path_factory.mktemp("up") / "standing", f'notify_url = "{receiver.url}"\n'
     )

@@ -1,11 +1,12 @@
 """The command in a process of its own that kills itself at a boundary of our code, or writes down the boundaries it passes.
 
 The mode is `count`, which writes one line for every call and return of a function of the pipeline, and for every statement it
-executes, to the file `record_to`, or the number of the event at which the process is killed; at 0 it runs to its end. The clock stands still, so that two runs can be
-compared; OUTCOMES_FAULT_CLOCK sets it.
+executes, to the file `record_to`, or the number of the event at which the process is killed; at 0 it runs to its end. The clock
+stands still, so that two runs can be compared; OUTCOMES_TEST_CLOCK sets it.
 """
 
 import ctypes
+import importlib
 import os
 import resource
 import signal
@@ -27,12 +28,17 @@ def run(
     arguments: list[str],
     variables: dict[str, str],
     before: Callable[[], None] | None,
-    said: Connection,
+    streams: list[Connection],
 ) -> None:
-    """The command with these arguments and environment variables; what it prints goes to `said`. It ends the process."""
-    for descriptor in (1, 2):
-        os.dup2(said.fileno(), descriptor)
-    said.close()
+    """The command with these arguments, environment variables and standard streams (in, out, errors). It ends the process."""
+    for descriptor, stream in enumerate(streams):
+        os.dup2(stream.fileno(), descriptor)
+        stream.close()
+    # What Python opened at its start belongs to the process that this one was forked from.
+    sys.stdin, sys.stdout, sys.stderr = (
+        open(descriptor, "r" if descriptor == 0 else "w", encoding="utf-8", closefd=False, buffering=1)  # noqa: SIM115
+        for descriptor in range(3)
+    )
     os.environ.clear()
     os.environ.update(variables)
     if before is not None:
@@ -42,7 +48,7 @@ def run(
 
 def command(mode: str, record_to: str, arguments: list[str]) -> None:
     """The command in this process, its clock standing still."""
-    clock = datetime.fromisoformat(os.environ.get("OUTCOMES_FAULT_CLOCK", "2026-01-01T12:00:00+00:00"))
+    clock = datetime.fromisoformat(os.environ.get("OUTCOMES_TEST_CLOCK", "2026-01-01T12:00:00+00:00"))
     cli._now = lambda: clock
     sys.argv = ["outcomes", *arguments]
     if mode != "0":  # a plain run is not slowed down
@@ -76,6 +82,12 @@ def _watch(mode: str, record_to: str) -> None:
     sys.setprofile(watch)
 
 
+def dying_in(place: str) -> None:
+    """Whoever calls that function, named by its module and itself, is killed there."""
+    module, _, name = place.rpartition(".")
+    setattr(importlib.import_module(module), name, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+
+
 def without_room(kilobytes: int) -> None:
     """No file of this process may grow beyond that: a disk that is full."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1024, kilobytes * 1024))
@@ -93,7 +105,3 @@ def without_privileges() -> None:
         for place in range(3):
             held[place] &= ~(1 << override)
     libc.capset(header, held)
-
-
-if __name__ == "__main__":
-    command(sys.argv[1], sys.argv[2], sys.argv[3:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -58,7 +59,8 @@ class Standing:
     def __init__(self, root: Path, settings: str = "") -> None:
         self.port = _free_port()
         root = create_workspace(root).root
-        (root / "outcomes.toml").write_text(f"data_docs = false\nserver_port = {self.port}\n{settings}")
+        waits = "ingest_wait_seconds = 1\nreport_wait_seconds = 1\n"
+        (root / "outcomes.toml").write_text(f"data_docs = false\nserver_port = {self.port}\n{waits}{settings}")
         self.workspace: Workspace = open_workspace(root)
         self.landing = self.workspace.folder("landing", "canonical")
         self.log = root / "up.log"
@@ -76,9 +78,13 @@ class Standing:
     def said(self) -> str:
         return self.log.read_text()
 
-    def stop(self, number: int = signal.SIGTERM) -> int:
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """As Ctrl-C or a service manager does. Every part ends, in this order, and that is no failure."""
+        begun = self.log.stat().st_size
         self.process.send_signal(number)
-        return self.process.wait(60)
+        assert self.process.wait(60) == 0, self.said()
+        said = self.log.read_bytes()[begun:].decode()
+        assert re.findall(r"(\w+) +stopped", said) == ["watcher", "worker", "server"], said
 
     def part(self, words: str) -> int:
         """The process id of a part of the command, by words of its command line; waits for one that is being started."""

@@ -1,13 +1,16 @@
 """Members for the tests of the visit sheet: one with as much as a sheet can hold, one with dates known in part, one hostile."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from canonical import record, write_csv
 
+from flows import pipeline
+from flows.settings import create_workspace, open_workspace
 from schemas.codes import code_list
 
 ON = date(2025, 9, 30)
+NOW = datetime(2025, 10, 1, 12, tzinfo=UTC)
 FULL, PARTIAL, HOSTILE, SILENT = "member-full-0001", "member-partial-0002", "member-hostile-0003", "member-silent-0004"
 HOSTILE_WORD = "<script>alert('own & word')</script>" + "w" * 60
 
@@ -339,3 +342,11 @@ def deliver(folder: Path) -> None:
             tables.setdefault(table, []).extend(rows)
     for table, rows in tables.items():
         write_csv(folder / f"{table}.csv", rows)
+
+
+def taken(root: Path) -> None:
+    """A workspace that knows these members: to be made once (`ready.Ready`)."""
+    workspace = create_workspace(root)
+    (root / "outcomes.toml").write_text("data_docs = false\n")
+    deliver(workspace.folder("landing", "canonical"))
+    assert pipeline.ingest(open_workspace(root), now=NOW).exit_code == 0

@@ -3,14 +3,31 @@
 With xdist, workers hand theirs over.
 """
 
+import http.server
 import logging
 
 import canonical
 import faultlog
 import pytest
+from crash import Course
 from protocols import PROTOCOLS, TOKEN
 
 from flows import pipeline
+
+
+@pytest.fixture(scope="session")
+def course(ready):
+    """Two commands, undisturbed, to which disturbed ones are compared."""
+    return Course(ready)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _answers_are_sent_at_once():
+    """The servers of the tests write the head and the body of an answer apart; where the kernel is to gather small pieces, the body
+    waits 40 ms until the client has said that it has the head."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(http.server.BaseHTTPRequestHandler, "disable_nagle_algorithm", True)
+        yield
 
 
 @pytest.fixture(params=PROTOCOLS)

@@ -1,25 +1,23 @@
 """A workspace with everything in it that a run can trip over, and all that it ends in, to be compared with another's."""
 
+from __future__ import annotations
+
 import hashlib
-import multiprocessing
-import os
-import shutil
-import threading
-from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection
+import json
+import time
 from pathlib import Path
 
-import driver
 import duckdb
 import pyarrow.parquet as pq
 from canonical import record, write, write_csv
+from commands import finished, outcomes
+from ready import Ready, copied
 
 from flows.settings import create_workspace
 
-# Not forked from the test's own process, which has threads: from one that does nothing but import and fork.
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["driver", "flows.audit", "flows.pages.report"])
-IS_LONG = os.environ.get("OUTCOMES_FAULTS") == "long"
+Arguments = tuple[str, ...]
+INGEST: Arguments = ("ingest",)
+REPORT: Arguments = ("report", "--on", "2025-12-31")
 LAB = """
 name: lab
 description: A laboratory
@@ -56,75 +54,7 @@ def deliver(root: Path) -> Path:
     return root
 
 
-def copied(root: Path, to: Path) -> Path:
-    """The workspace in another place, links and times as they were."""
-    shutil.copytree(root, to, symlinks=True)
-    return to
-
-
-class Command:
-    """The command under the driver.
-
-    It is forked from a process that has imported what takes seconds to import: nothing of ours runs in that one.
-    """
-
-    def __init__(
-        self, root: Path, arguments: Sequence[str], mode: str, record_to: str, env: dict | None, before: Callable | None
-    ) -> None:
-        ours, theirs = FORKS.Pipe(duplex=False)
-        given = ["--workspace", str(root), *arguments]
-        variables = dict(os.environ if env is None else env)
-        self._process = FORKS.Process(target=driver.run, args=(mode, record_to, given, variables, before, theirs))
-        self._process.start()
-        theirs.close()
-        self._said = ""
-        self._listener = threading.Thread(target=self._listen, args=(ours,), daemon=True)
-        self._listener.start()
-
-    def _listen(self, connection: Connection) -> None:
-        with connection, open(connection.fileno(), "rb", closefd=False) as said:
-            self._said = said.read().decode(errors="replace")
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
-    def returncode(self) -> int | None:
-        return self._process.exitcode
-
-    def kill(self) -> None:
-        self._process.kill()
-
-    def wait(self, seconds: float = 120) -> str:
-        """What it printed. Raises TimeoutError, having killed it, if it hangs."""
-        self._process.join(seconds)
-        if self._process.exitcode is None:
-            self.kill()
-            raise TimeoutError(f"{self._process.pid} was not done after {seconds} s")
-        self._listener.join(seconds)
-        return self._said
-
-
-def outcomes(
-    root: Path,
-    *arguments: str,
-    mode: str = "0",
-    record_to: str = os.devnull,
-    env: dict[str, str] | None = None,
-    before: Callable[[], None] | None = None,
-) -> Command:
-    """Start the command under the driver; `before` is called in its process first."""
-    return Command(root, arguments, mode, record_to, env, before)
-
-
-def finished(command: Command) -> tuple[int, str]:
-    """Exit code and what was printed; a run that hangs fails."""
-    said = command.wait()
-    return command.returncode, said
-
-
-def rerun(root: Path, *commands: tuple[str, ...]) -> None:
+def rerun(root: Path, *commands: Arguments) -> None:
     """The plain commands; what they make of files may be an exit code, never a traceback."""
     for command in commands:
         code, said = finished(outcomes(root, *command))
@@ -154,3 +84,47 @@ def end_state(root: Path) -> dict[str, object]:
         elif place.name != "outcomes.lock":
             state[str(place)] = hashlib.sha256(path.read_bytes()).hexdigest()
     return state
+
+
+class Course:
+    """What files are delivered and what `ingest` and then `report` make of them, undisturbed: made once a run, for all workers."""
+
+    def __init__(self, ready: Ready) -> None:
+        self._ready = ready
+
+    def before(self, command: Arguments) -> Path:
+        """The workspace in which the command begins; for copies."""
+        return self._ready.made("delivered", deliver) if command == INGEST else self._made(INGEST) / "workspace"
+
+    def end(self, command: Arguments) -> dict[str, object]:
+        """The `end_state` after it."""
+        return self._told(command)["end"]
+
+    def seconds(self, command: Arguments) -> float:
+        """How long it takes here."""
+        return self._told(command)["seconds"]
+
+    def events(self, command: Arguments) -> list[str]:
+        """The boundaries that it passes, in their order."""
+
+        def make(folder: Path) -> None:
+            folder.mkdir()
+            root = copied(self.before(command), folder / "workspace")
+            code, said = finished(outcomes(root, *command, mode="count", record_to=str(folder / "events")))
+            assert code in (0, 11), said
+
+        return (self._ready.made(f"events of {command[0]}", make) / "events").read_text().splitlines()
+
+    def _told(self, command: Arguments) -> dict:
+        return json.loads((self._made(command) / "told.json").read_text())
+
+    def _made(self, command: Arguments) -> Path:
+        def make(folder: Path) -> None:
+            folder.mkdir()
+            root = copied(self.before(command), folder / "workspace")
+            begun = time.monotonic()
+            rerun(root, command)
+            told = {"seconds": time.monotonic() - begun, "end": end_state(root)}
+            (folder / "told.json").write_text(json.dumps(told))
+
+        return self._ready.made(f"after {command[0]}", make)

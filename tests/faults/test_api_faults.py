@@ -11,8 +11,8 @@ from functools import partial
 import pytest
 from api_server import NDJSON_STYLES, STYLES, TOKEN, VARIABLE, Api, as_records, consents, landed, landed_records
 from certificates import certificate
-from crash import IS_LONG
 from misbehaviour import HEALING, cut, status
+from modes import share
 
 from flows.exports import bodies, state
 from flows.exports.client import Client
@@ -358,8 +358,8 @@ def a_page_inserted(api):
 
 
 @pytest.mark.parametrize("change", [inserted, deleted, moved_to_the_end, a_page_inserted], ids=lambda f: f.__name__)
-@pytest.mark.parametrize("number", [2, 6] if not IS_LONG else range(2, 8))
-@pytest.mark.parametrize("is_ndjson", [False, True] if IS_LONG else [False])
+@pytest.mark.parametrize("number", share([2, 6], range(2, 8)))
+@pytest.mark.parametrize("is_ndjson", share([False], [False, True]))
 @pytest.mark.parametrize("style", ["page", "page_short", "offset", "offset_short", "page_not_found"])
 def test_no_record_is_skipped_where_pages_shift_while_they_are_read(workspace, pull, style, change, number, is_ndjson):
     with Api(list(RECORDS), style) as api:
@@ -543,7 +543,7 @@ def test_what_unpacks_to_more_than_there_is_room_for_is_given_up(workspace, pull
     assert landed(workspace) == []
 
 
-LINES = 400_000 if IS_LONG else 200_000
+LINES = share(200_000, 400_000)
 LINE = b'{"source_record_id": "r%09d", "source_patient_id": "p", "scope": "research", "status": "granted", "effective_at": "2025-01-01"}\n'
 
 

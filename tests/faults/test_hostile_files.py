@@ -3,22 +3,20 @@
 import gzip
 import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from canonical import csv_text, record, write
-from crash import IS_LONG
+from commands import outcomes
 from faultlog import tried
 from json_cases import CASES as JSON_CASES
+from modes import IS_LONG
 
 from flows.pipeline import ingest
 from flows.settings import create_workspace, open_workspace
 
-OUTCOMES = Path(sys.executable).parent / "outcomes"
 GOOD = csv_text([record("consent", f"c{n}") for n in range(40)])
 HEADER, *LINES = GOOD.splitlines(keepends=True)
 FIELDS = HEADER.strip().split(",")
@@ -211,12 +209,11 @@ def test_naming_what_is_no_file_is_one_error(workspace, tmp_path, kind):
         path.mkdir()
     elif kind == "device":
         path = Path("/dev/zero")
-    command = [OUTCOMES, "--workspace", workspace.root, "ingest", path]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = outcomes(workspace.root, "ingest", path).wait()
     tried("things that are no files")
-    assert done.returncode == 12, done.stderr
-    assert "Traceback" not in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    assert done.returncode == 12, done.err
+    assert "Traceback" not in done.err
+    assert len(done.err.splitlines()) == 1
 
 
 @pytest.mark.parametrize("how", ["grows", "vanishes", "is cut"])

@@ -4,39 +4,41 @@ import os
 import shutil
 import signal
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
 import duckdb
 import pytest
 from canonical import record, write, write_csv
-from crash import IS_LONG, copied, deliver, end_state, finished, outcomes, rerun
-from driver import without_privileges, without_room
+from commands import finished, outcomes
+from crash import INGEST, REPORT, end_state, rerun
+from driver import dying_in, without_privileges, without_room
 from faultlog import tried
-
-INGEST, REPORT = ("ingest",), ("report", "--on", "2025-12-31")
-
-
-@pytest.fixture(scope="module")
-def delivered(tmp_path_factory):
-    return deliver(tmp_path_factory.mktemp("machine") / "delivered")
+from modes import share
+from ready import copied
+from standing import until
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory, delivered):
-    root = copied(delivered, tmp_path_factory.mktemp("machine") / "undisturbed")
-    rerun(root, INGEST)
-    return end_state(root)
+@pytest.fixture
+def delivered(course):
+    return course.before(INGEST)
+
+
+@pytest.fixture
+def ingested(course):
+    return course.before(REPORT)
+
+
+@pytest.fixture
+def undisturbed(course):
+    return course.end(INGEST)
 
 
 def is_one_clear_error(code, said):
     return code in (10, 11, 20, 30) and "Traceback" not in said
 
 
-@pytest.mark.parametrize(
-    "kilobytes", [2, 40, 600] if not IS_LONG else [1, 2, 4, 8, 16, 40, 100, 300, 600, 900, 1500, 3000]
-)
+@pytest.mark.parametrize("kilobytes", share([2, 40, 600], [1, 2, 4, 8, 16, 40, 100, 300, 600, 900, 1500, 3000]))
 def test_a_disk_that_is_full_stops_the_run_with_one_error_and_loses_nothing(
     tmp_path, delivered, undisturbed, kilobytes
 ):
@@ -96,32 +98,31 @@ def test_a_file_of_another_user_is_taken_where_its_group_may_write(tmp_path, del
     assert {path.stat().st_uid for path in (root / "archive").rglob("*")} == {0}
 
 
-@pytest.mark.parametrize("damage", ["cut", "deleted", "changed"])
-def test_a_damaged_spool_is_made_anew(tmp_path, delivered, undisturbed, damage):
+DAMAGES = {
+    "cut": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "deleted": Path.unlink,
+    "changed": lambda path: path.write_bytes(bytes(path.stat().st_size)),
+}
+
+
+@pytest.mark.parametrize("turn", share([0], range(len(DAMAGES))))
+def test_damaged_spools_are_made_anew(tmp_path, delivered, undisturbed, turn):
+    """Each kind of damage to some spools; in the long mode to each of them in turn."""
     root = copied(delivered, tmp_path / "ws")
-    events = tmp_path / "events"
-    counted = copied(delivered, tmp_path / "counted")
-    finished(outcomes(counted, *INGEST, mode="count", record_to=str(events)))
-    settling = 1 + events.read_text().splitlines().index("flows.pipeline.settle call")
-    code, said = finished(outcomes(root, *INGEST, mode=str(settling)))
+    code, said = finished(outcomes(root, *INGEST, before=partial(dying_in, "flows.pipeline.settle")))
     assert code == -signal.SIGKILL, said
-    spools = list((root / "spool").glob("*/[!.]*/*.parquet"))
+    spools = sorted((root / "spool").glob("*/[!.]*/*.parquet"))
     assert len(spools) > 3
-    for path in spools:
-        content = path.read_bytes()
-        if damage == "deleted":
-            path.unlink()
-        else:
-            path.write_bytes(content[: len(content) // 2] if damage == "cut" else bytes(len(content)))
+    for number, path in enumerate(spools, start=turn):
+        [*DAMAGES.values()][number % len(DAMAGES)](path)
         tried("damaged spools")
     rerun(root, INGEST)
     assert end_state(root) == undisturbed
 
 
 @pytest.mark.parametrize("gone", ["spool", "quarantine"])
-def test_a_held_file_is_admitted_from_the_archive_if_its_spool_is_gone(tmp_path, delivered, gone):
-    root = copied(delivered, tmp_path / "ws")
-    rerun(root, INGEST)
+def test_a_held_file_is_admitted_from_the_archive_if_its_spool_is_gone(tmp_path, ingested, gone):
+    root = copied(ingested, tmp_path / "ws")
     (held,) = [
         row[0]
         for row in duckdb.connect(str(root / "published" / "outcomes.duckdb"), read_only=True)
@@ -138,56 +139,64 @@ def test_a_held_file_is_admitted_from_the_archive_if_its_spool_is_gone(tmp_path,
     assert "archive" in said
 
 
-def test_a_clock_that_goes_back_changes_nothing_but_times(tmp_path, delivered, undisturbed):
-    root = copied(delivered, tmp_path / "ws")
-    rerun(root, INGEST)
-    earlier = {**os.environ, "OUTCOMES_FAULT_CLOCK": "2025-06-01T12:00:00+00:00"}
+def test_a_clock_that_goes_back_changes_nothing_but_times(tmp_path, ingested, undisturbed):
+    root = copied(ingested, tmp_path / "ws")
+    earlier = {**os.environ, "OUTCOMES_TEST_CLOCK": "2025-06-01T12:00:00+00:00"}
     write_csv(root / "landing" / "canonical" / "consent-later.csv", [record("consent", f"l{n}") for n in range(5)])
     for _ in range(3):
         code, said = finished(outcomes(root, *INGEST, env=earlier))
         assert code == 0, said
     after = end_state(root)
+    (later,) = set(after["ops.batch"]) - set(undisturbed["ops.batch"])
+    assert "datetime.datetime(2025, 6, 1, 12" in later
     assert len(after["ops.batch"]) == len(undisturbed["ops.batch"]) + 1
     assert len(after["history.consent"]) == len(undisturbed["history.consent"]) + 5
     assert set(undisturbed["history.patient"]) == set(after["history.patient"])
 
 
 @pytest.fixture
-def slow_copy(tmp_path):
-    """A `cp` that takes its time, before the real one."""
+def waiting_copy(tmp_path):
+    """A `cp` that says by a file that it was called, and does nothing until there is another, `go`."""
     folder = tmp_path / "bin"
-    write(folder / "cp", f'#!/bin/sh\ntouch {tmp_path}/copying\nsleep 4\nexec {shutil.which("cp")} "$@"\n')
+    wait = f"touch {tmp_path}/copying\nwhile [ ! -e {tmp_path}/go ]; do sleep 0.05; done"
+    write(folder / "cp", f'#!/bin/sh\n{wait}\nexec {shutil.which("cp")} "$@"\n')
     (folder / "cp").chmod(0o755)
-    return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+    yield {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+    (tmp_path / "go").touch()
 
 
-@pytest.mark.parametrize(("wait", "second"), [(20, 11), (0.5, 20)])
+@pytest.mark.parametrize(("wait", "second"), [(20, 0), (0.5, 20)])
 def test_a_second_run_during_a_publish_waits_or_says_who_works(
-    tmp_path, delivered, undisturbed, slow_copy, wait, second
+    tmp_path, ingested, undisturbed, waiting_copy, wait, second
 ):
-    root = copied(delivered, tmp_path / "ws")
-    first = outcomes(root, *INGEST, env=slow_copy)
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "copying").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    root = copied(ingested, tmp_path / "ws")
+    landing = root / "landing" / "canonical"
+    write_csv(landing / "consent-sooner.csv", [record("consent", "sooner")])
+    first = outcomes(root, *INGEST, env=waiting_copy)
+    until((tmp_path / "copying").exists, 60)
     (root / "outcomes.toml").write_text(f"data_docs = false\nlock_wait_seconds = {wait}\n")
-    write_csv(root / "landing" / "canonical" / "consent-later.csv", [record("consent", "later")])
-    code, said = finished(outcomes(root, *INGEST))
+    write_csv(landing / "consent-later.csv", [record("consent", "later")])
+    events = write(tmp_path / "events", "")
+    behind = outcomes(root, *INGEST, mode="count", record_to=str(events))
+    if second == 0:
+        until(lambda: "flows.warehouse._take call" in events.read_text(), 60)
+        assert behind.returncode is None
+        (tmp_path / "go").touch()
+    code, said = finished(behind)
     tried("runs at once")
-    # The first run has not cleared landing yet, so the second meets the held file too.
     assert code == second, said
     if second == 20:
         assert "outcomes ingest" in said
         assert str(first.pid) in said
-    assert finished(first)[0] == 11
+    (tmp_path / "go").touch()
+    assert finished(first)[0] == 0
     rerun(root, INGEST)
     after = end_state(root)
-    assert len(after["history.consent"]) == len(undisturbed["history.consent"]) + 1
+    assert len(after["history.consent"]) == len(undisturbed["history.consent"]) + 2
 
 
-def test_an_analyst_who_reads_all_the_time_is_never_in_the_way(tmp_path, delivered):
-    root = copied(delivered, tmp_path / "ws")
-    rerun(root, INGEST)
+def test_an_analyst_who_reads_all_the_time_is_never_in_the_way(tmp_path, ingested):
+    root = copied(ingested, tmp_path / "ws")
     with duckdb.connect(str(root / "published" / "outcomes.duckdb"), read_only=True) as con:
         before = con.execute("SELECT count(*) FROM history.consent").fetchone()
         write_csv(root / "landing" / "canonical" / "consent-later.csv", [record("consent", "later")])

@@ -15,13 +15,13 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 from canonical import csv_text, record, write
+from commands import outcomes
 from faultlog import tried
 
 from flows.settings import create_workspace, open_workspace
 from schemas.contract import TABLES, contract
 
 ROOT = Path(__file__).parents[2]
-OUTCOMES = Path(sys.executable).parent / "outcomes"
 CANARY = "kanari3nvogel"
 # What SQL, a shell, a template, HTML, Markdown, a spreadsheet or a terminal would run or obey, around a canary.
 HOSTILE = (
@@ -226,10 +226,8 @@ def test_no_terminal_is_steered(run, tmp_path, command, form):
         with duckdb.connect(str(workspace.snapshot), read_only=True) as con:
             (number,) = con.execute("SELECT max(file_id) FROM ops.quarantine").fetchone()
         command = ["quarantine", "show", str(number)]
-    done = subprocess.run(
-        [OUTCOMES, "--workspace", workspace.root, *form, *command], capture_output=True, check=False, timeout=100
-    )
-    text = (done.stdout + done.stderr).decode("utf-8")
+    done = outcomes(workspace.root, *form, *command).wait()
+    text = done.out + done.err
     assert "consent-" in text or command[0] in ("batch", "quarantine")
     assert "Traceback" not in text
     if command == ["status"]:

@@ -6,14 +6,15 @@ import threading
 from collections import Counter
 
 import pytest
-from crash import IS_LONG, finished, outcomes
+from commands import finished, outcomes
 from faultlog import tried
+from modes import share
 
 from flows.exports import state
 from flows.settings import create_workspace
 
 # Each costs two runs of the command. Of searches `test_pull_kills` has some: they are REST.
-RANDOM, BOUNDARIES = (50, 60) if IS_LONG else (3, 2)
+RANDOM, BOUNDARIES = share((3, 2), (50, 60))
 # A kick-off, three polls and three files; the dictionary, the ids, three batches and the ids again.
 REQUESTS = {"fhir-bulk": 7, "redcap": 6}
 

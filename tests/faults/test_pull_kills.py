@@ -8,8 +8,9 @@ import threading
 import canonical
 import pytest
 from api_server import TOKEN, VARIABLE, Api, as_records, consents, landed, landed_records
-from crash import IS_LONG, finished, outcomes
+from commands import finished, outcomes
 from faultlog import tried
+from modes import share
 
 from flows.exports import state
 from flows.settings import create_workspace, open_workspace
@@ -19,7 +20,7 @@ RECORDS = consents(60)
 STYLES = ("next_link", "link_header", "cursor", "page", "offset", "bundle")
 PULL = ("pull", "platform")
 # Each costs two runs of the command.
-RANDOM, BOUNDARIES = (50, 60) if IS_LONG else (3, 4)
+RANDOM, BOUNDARIES = share((3, 4), (50, 60))
 
 
 @pytest.fixture(autouse=True)

@@ -3,17 +3,16 @@
 import hashlib
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from canonical import query, record, write, write_csv
+from commands import outcomes
 
 from flows import pipeline
 from flows.errors import NotFoundError, UsageError
 from flows.pipeline import ingest
 from flows.settings import open_workspace
 
-OUTCOMES = Path(sys.executable).parent / "outcomes"
 LAB = """
 name: lab
 description: A laboratory
@@ -48,10 +47,8 @@ def test_a_file_delivered_under_the_same_name_meanwhile_is_taken_next(workspace,
 def test_two_runs_at_once_take_every_file_once_and_both_end_well(workspace):
     for name in "abc":
         consents(workspace, f"consent-{name}.csv", [f"{name}1", f"{name}2"])
-    command = [OUTCOMES, "--workspace", workspace.root, "ingest"]
-    runs = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    ended = [run.communicate() for run in runs]
-    assert [run.returncode for run in runs] == [0, 0], ended
+    runs = [outcomes(workspace.root, "ingest") for _ in range(2)]
+    assert [run.wait().returncode for run in runs] == [0, 0], [run.err for run in runs]
     assert query(workspace, "SELECT count(*), count(DISTINCT record_id) FROM history.consent") == [(6, 6)]
     assert query(workspace, "SELECT count(*), sum(admitted_count) FROM ops.file") == [(3, 6)]
     assert not list((workspace.root / "landing" / "canonical").iterdir())

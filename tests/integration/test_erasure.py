@@ -3,22 +3,24 @@
 import gzip
 import json
 import signal
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
+import canonical
 import duckdb
 import pyarrow.parquet as pq
 import pytest
 from canonical import core, query, record, write, write_csv
+from commands import outcomes
+from driver import dying_in
 
 from flows import pipeline
 from flows.errors import PipelineError
 from flows.pipeline import ingest
+from flows.settings import create_workspace, open_workspace
 from flows.stages.forgotten import pseudonym, tombstone
 from flows.warehouse import scratch, snapshot
 
-OUTCOMES = Path(sys.executable).parent / "outcomes"
 WHO, CANARY = "member-0042", "canary-sings-of-0042"
 NOTES = """
 name: notes
@@ -61,8 +63,10 @@ def people(number):
     return [f"member-{n:04}" for n in range(number)]
 
 
-def deliver(workspace, now):
+def hundred_members(root):
     """A hundred members, of whom one has records that are admitted, refused, blanked, rejected, out of scope and held."""
+    workspace = create_workspace(root)
+    (root / "outcomes.toml").write_text("data_docs = false\n")
     landing = workspace.folder("landing", "canonical")
     names = people(100)
     write_csv(landing / "patient.csv", [record("patient", n, source_patient_id=n, sex="female") for n in names])
@@ -85,7 +89,24 @@ def deliver(workspace, now):
         + f'x;{WHO};2025-01-02;note;"{CANARY}\nin two lines"\n'
     )
     write(workspace.folder("landing", "notes") / "notes.csv", f"id;who;day;kind;text\n{rows}".encode("utf-16"))
-    return ingest(workspace, now=now)
+    ingest(open_workspace(root), now=canonical.NOW)
+
+
+def reported(root):
+    hundred_members(root)
+    pipeline.report(open_workspace(root), now=canonical.NOW)
+
+
+@pytest.fixture
+def delivered(tmp_path, ready):
+    """A workspace with these members."""
+    return open_workspace(ready.copy("hundred members", tmp_path / "delivered", hundred_members))
+
+
+@pytest.fixture
+def with_report(tmp_path, ready):
+    """The same with a report on them."""
+    return open_workspace(ready.copy("hundred members, reported", tmp_path / "reported", reported))
 
 
 def forget(workspace, now, source="canonical"):
@@ -101,139 +122,116 @@ def test_python_and_sql_make_the_same_tombstone(workspace):
     assert found == (who, tombstone(key, who))
 
 
-def test_nothing_of_the_person_is_left_in_any_file(workspace, now):
-    deliver(workspace, now)
-    pipeline.report(workspace, now=now)
-    assert left_of(workspace, WHO), "the search must be able to find"
-    assert left_of(workspace, CANARY)
-    assert left_of(workspace, str(pseudonym(workspace.key(), "canonical", WHO)))
+def test_nothing_of_the_person_is_left_in_any_file(with_report, now):
+    assert left_of(with_report, WHO), "the search must be able to find"
+    assert left_of(with_report, CANARY)
+    assert left_of(with_report, str(pseudonym(with_report.key(), "canonical", WHO)))
     for source in ("canonical", "notes"):
-        assert forget(workspace, now, source).is_proved
-    ids = [pseudonym(workspace.key(), source, WHO) for source in ("canonical", "notes")]
-    assert left_of(workspace, WHO, CANARY, *map(str, ids), *(i.hex for i in ids)) == []
-    assert query(workspace, "SELECT file_count, record_count, proved_at IS NOT NULL FROM ops.erasure ORDER BY ALL") == [
+        assert forget(with_report, now, source).is_proved
+    ids = [pseudonym(with_report.key(), source, WHO) for source in ("canonical", "notes")]
+    assert left_of(with_report, WHO, CANARY, *map(str, ids), *(i.hex for i in ids)) == []
+    assert query(
+        with_report, "SELECT file_count, record_count, proved_at IS NOT NULL FROM ops.erasure ORDER BY ALL"
+    ) == [
         (1, 2, True),
         (4, 6, True),
     ]
 
 
-def test_everybody_else_stays_as_they_were(workspace, now, tmp_path):
-    deliver(workspace, now)
-    before = query(workspace, "FROM history.symptom_report ORDER BY ALL")
-    forget(workspace, now)
-    gone = pseudonym(workspace.key(), "canonical", WHO)
-    assert query(workspace, "FROM history.symptom_report ORDER BY ALL") == [row for row in before if row[1] != gone]
+def test_everybody_else_stays_as_they_were(delivered, now, tmp_path):
+    before = query(delivered, "FROM history.symptom_report ORDER BY ALL")
+    forget(delivered, now)
+    gone = pseudonym(delivered.key(), "canonical", WHO)
+    assert query(delivered, "FROM history.symptom_report ORDER BY ALL") == [row for row in before if row[1] != gone]
     # The archive gives the same records under the same numbers.
-    ids = query(workspace, "SELECT file_id FROM ops.file WHERE status = 'admitted' ORDER BY file_id")
-    numbers = query(workspace, "SELECT record_id, record_number FROM history.symptom_report ORDER BY ALL")
+    ids = query(delivered, "SELECT file_id FROM ops.file WHERE status = 'admitted' ORDER BY file_id")
+    numbers = query(delivered, "SELECT record_id, record_number FROM history.symptom_report ORDER BY ALL")
     for (file_id,) in ids:
-        (again,) = ingest(workspace, now=now, again=file_id).files
+        (again,) = ingest(delivered, now=now, again=file_id).files
         assert again.status == "admitted"
         assert again.counts["admitted_count"] == again.counts["duplicate_count"] == 0
-    assert query(workspace, "SELECT record_id, record_number FROM history.symptom_report ORDER BY ALL") == numbers
-    assert left_of(workspace, WHO + ",") == []
+    assert query(delivered, "SELECT record_id, record_number FROM history.symptom_report ORDER BY ALL") == numbers
+    assert left_of(delivered, WHO + ",") == []
 
 
 @pytest.mark.parametrize("source", ["canonical", "notes"])
-def test_a_redelivered_export_brings_nobody_back(workspace, now, tmp_path, source):
-    deliver(workspace, now)
-    delivered = {
+def test_a_redelivered_export_brings_nobody_back(delivered, now, tmp_path, source):
+    exports = {
         name: (tmp_path / name) for name in ("symptom_report.csv", "patient.csv", "notes.csv", "fall_report.csv")
     }
-    for digest, name, origin in query(workspace, "SELECT sha256, file_name, source_system FROM ops.file"):
-        if name in delivered:
-            delivered[name].write_bytes((workspace.root / "archive" / origin / digest).read_bytes())
-    forget(workspace, now, source)
-    tables = core(workspace, "patient", "symptom_report")
+    for digest, name, origin in query(delivered, "SELECT sha256, file_name, source_system FROM ops.file"):
+        if name in exports:
+            exports[name].write_bytes((delivered.root / "archive" / origin / digest).read_bytes())
+    forget(delivered, now, source)
+    tables = core(delivered, "patient", "symptom_report")
     names = ["notes.csv"] if source == "notes" else ["symptom_report.csv", "patient.csv", "fall_report.csv"]
-    same = ingest(workspace, [delivered[name] for name in names], source, now=now).files
+    same = ingest(delivered, [exports[name] for name in names], source, now=now).files
     assert not any(outcome.is_new for outcome in same)
     for name in names:
-        other = delivered[name].with_name(f"{Path(name).stem}-next.csv")
-        content = delivered[name].read_bytes()
+        other = exports[name].with_name(f"{Path(name).stem}-next.csv")
+        content = exports[name].read_bytes()
         # The same records in other bytes: a new file.
         other.write_bytes(content + ("\n".encode("utf-16")[2:] if source == "notes" else b"\n"))
-        (outcome,) = ingest(workspace, [other], source, now=now).files
+        (outcome,) = ingest(delivered, [other], source, now=now).files
         assert outcome.is_new
-    assert core(workspace, "patient", "symptom_report") == tables
-    assert left_of(workspace, str(pseudonym(workspace.key(), source, WHO))) == []
+    assert core(delivered, "patient", "symptom_report") == tables
+    assert left_of(delivered, str(pseudonym(delivered.key(), source, WHO))) == []
     if source == "canonical":
-        kept = [p for p in (workspace.root / "archive" / "canonical").iterdir() if WHO.encode() in p.read_bytes()]
+        kept = [p for p in (delivered.root / "archive" / "canonical").iterdir() if WHO.encode() in p.read_bytes()]
         assert kept == []
 
 
-def test_a_file_prepared_before_the_erasure_brings_nobody_back(workspace, now, monkeypatch):
-    deliver(workspace, now)
+def test_a_file_prepared_before_the_erasure_brings_nobody_back(delivered, now, monkeypatch):
     fresh = record("symptom_report", "r-new", source_patient_id=WHO, symptom_code="fatigue")
     others = [record("symptom_report", f"new-{n}", source_patient_id=n, symptom_code="pain") for n in people(40)]
-    write_csv(workspace.folder("landing", "canonical") / "symptom_report-new.csv", [fresh, *others])
+    write_csv(delivered.folder("landing", "canonical") / "symptom_report-new.csv", [fresh, *others])
     settle = pipeline.settle
 
     def forget_meanwhile(*arguments):
         monkeypatch.undo()
-        forget(workspace, now)
+        forget(delivered, now)
         return settle(*arguments)
 
     monkeypatch.setattr(pipeline, "settle", forget_meanwhile)
-    (outcome,) = ingest(workspace, now=now).files
+    (outcome,) = ingest(delivered, now=now).files
     assert (outcome.counts["admitted_count"], outcome.counts["out_of_scope_count"]) == (40, 1)
-    assert left_of(workspace, WHO + ",") == []
+    assert left_of(delivered, WHO + ",") == []
 
 
-def test_a_killed_erasure_is_ended_by_the_same_command(workspace, now, tmp_path):
-    deliver(workspace, now)
-    driver = write(
-        tmp_path / "driver.py",
-        "import os, signal, sys\n"
-        "from flows import cli\n"
-        "from flows.stages import erase, publish\n"
-        "def die(*_, **__): os.kill(os.getpid(), signal.SIGKILL)\n"
-        "module, name = sys.argv.pop(1).split('.')\n"
-        "setattr({'erase': erase, 'publish': publish}[module], name, die)\n"
-        "cli.main()\n",
-    )
+def test_a_killed_erasure_is_ended_by_the_same_command(delivered, now):
     for step in ("erase.records_of", "erase.out_of_history", "erase.compact", "publish.publish", "erase.certify"):
-        killed = subprocess.run(
-            [sys.executable, driver, step, "--workspace", workspace.root, "forget", WHO],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert forget(workspace, now).is_proved
-    assert left_of(workspace, str(pseudonym(workspace.key(), "canonical", WHO))) == []
-    assert query(workspace, "SELECT count(*), count(proved_at) FROM ops.erasure") == [(1, 1)]
+        killed = outcomes(delivered.root, "forget", WHO, before=partial(dying_in, f"flows.stages.{step}")).wait()
+        assert killed.returncode == -signal.SIGKILL, killed.err
+    assert forget(delivered, now).is_proved
+    assert left_of(delivered, str(pseudonym(delivered.key(), "canonical", WHO))) == []
+    assert query(delivered, "SELECT count(*), count(proved_at) FROM ops.erasure") == [(1, 1)]
 
 
-def test_what_is_left_is_named_and_the_command_fails(workspace, now):
-    deliver(workspace, now)
-    write(workspace.root / "landing" / "canonical" / "unfinished.csv.part", f"x,{WHO}\n")
-    command = [OUTCOMES, "--workspace", workspace.root, "forget", "-"]
-    done = subprocess.run(command, input=f"{WHO}\n", capture_output=True, text=True, check=False)
+def test_what_is_left_is_named_and_the_command_fails(delivered, now):
+    write(delivered.root / "landing" / "canonical" / "unfinished.csv.part", f"x,{WHO}\n")
+    done = outcomes(delivered.root, "forget", "-", given=f"{WHO}\n").wait()
     assert done.returncode == PipelineError.exit_code
-    assert "unfinished.csv.part" in done.stderr
-    assert WHO not in done.stderr + done.stdout
-    (workspace.root / "landing" / "canonical" / "unfinished.csv.part").unlink()
-    assert subprocess.run(command, input=f"{WHO}\n", capture_output=True, text=True, check=False).returncode == 0
+    assert "unfinished.csv.part" in done.err
+    assert WHO not in done.err + done.out
+    (delivered.root / "landing" / "canonical" / "unfinished.csv.part").unlink()
+    assert outcomes(delivered.root, "forget", "-", given=f"{WHO}\n").wait().returncode == 0
 
 
-def test_an_analyst_reads_on_in_the_compacted_file(workspace, now):
-    deliver(workspace, now)
-    pipeline.report(workspace, now=now)
-    with snapshot(workspace) as con:
+def test_an_analyst_reads_on_in_the_compacted_file(with_report, now):
+    with snapshot(with_report) as con:
         views = con.execute(
             "SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal ORDER BY ALL"
         ).fetchall()
         comments = con.execute("SELECT count(comment) FROM duckdb_columns()").fetchone()
-    forget(workspace, now)
-    with snapshot(workspace) as con:
+    forget(with_report, now)
+    with snapshot(with_report) as con:
         assert (
             con.execute("SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal ORDER BY ALL").fetchall()
             == views
         )
         assert con.execute("SELECT count(comment) FROM duckdb_columns()").fetchone() == comments
         assert con.execute("SELECT count(*) FROM core.consented_patient").fetchone() == (99,)
-    assert oct(workspace.warehouse.stat().st_mode & 0o777) == "0o600"
+    assert oct(with_report.warehouse.stat().st_mode & 0o777) == "0o600"
 
 
 JSON_SOURCE = """

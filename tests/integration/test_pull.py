@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 import canonical
 import pytest
 from api_server import CLOCK, NDJSON_STYLES, STYLES, TOKEN, VARIABLE, Api, as_records, consents, landed, landed_records
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from modes import examples
 
 from flows import cli, pipeline
 from flows.errors import TransientError, UnreadableError, UsageError
@@ -55,7 +56,7 @@ def test_every_way_of_paging_gives_every_record_once_landed_unchanged(workspace,
         assert {path.read_bytes() for path in landed(workspace)} <= bodies
 
 
-@settings(max_examples=60)
+@examples(12, 200)
 @given(
     style=st.sampled_from(list(STYLES)),
     count=st.integers(0, 30),

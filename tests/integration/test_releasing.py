@@ -4,22 +4,23 @@ import hashlib
 import json
 import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
+from datetime import UTC, datetime, time
 
+import canonical
 import duckdb
 import pyarrow.parquet as pq
 import pytest
 from canonical import record, write_csv
+from commands import outcomes as started
+from ready import copied
 
 from flows import pipeline, releasing
 from flows.errors import HeldError, NotFoundError, UsageError
 from flows.settings import create_workspace, open_workspace
 from flows.stages.erase import compact
 
-DRIVER = Path(__file__).parents[1] / "faults" / "driver.py"
 DAYS = {1: "2025-12-31", 2: "2026-01-01"}
+AS_OF = {number: datetime.combine(datetime.fromisoformat(day), time.max, UTC) for number, day in DAYS.items()}
 
 
 def export(folder, first, last, prefix=""):
@@ -37,29 +38,48 @@ def export(folder, first, last, prefix=""):
         write_csv(folder / f"{table}{prefix}.csv", rows)
 
 
-@pytest.fixture
-def home(tmp_path, now):
-    """A workspace with 80 patients, whose reports wait for approval."""
-    workspace = create_workspace(tmp_path / "ws")
-    (workspace.root / "outcomes.toml").write_text(
-        "data_docs = false\nautomatic_approval = false\nlock_wait_seconds = 5\n"
-    )
+def eighty_patients(root):
+    workspace = create_workspace(root)
+    (root / "outcomes.toml").write_text("data_docs = false\nautomatic_approval = false\nlock_wait_seconds = 5\n")
     export(workspace.folder("landing", "canonical"), 0, 80)
-    workspace = open_workspace(workspace.root)
-    assert pipeline.ingest(workspace, now=now).exit_code == 0
-    return workspace
+    assert pipeline.ingest(open_workspace(root), now=canonical.NOW).exit_code == 0
 
 
-def outcomes(workspace, *words, mode="0", check=True):
+def drafted(root):
+    eighty_patients(root)
+    pipeline.report(open_workspace(root), now=canonical.NOW, as_of_at=AS_OF[1])
+
+
+def approved_once(root):
+    drafted(root)
+    releasing.approve(open_workspace(root), 1, "yes", now=canonical.NOW)
+
+
+@pytest.fixture
+def home(tmp_path, ready):
+    """A workspace with 80 patients, whose reports wait for approval."""
+    return open_workspace(ready.copy("eighty patients", tmp_path / "ws", eighty_patients))
+
+
+@pytest.fixture
+def home_with_draft(tmp_path, ready):
+    """The same with a report that waits."""
+    return open_workspace(ready.copy("drafted", tmp_path / "ws", drafted))
+
+
+@pytest.fixture
+def home_with_report(tmp_path, ready):
+    """The same with one that is published."""
+    return open_workspace(ready.copy("approved once", tmp_path / "ws", approved_once))
+
+
+def outcomes(workspace, *words, mode="0", check=True, record_to=os.devnull):
     """The command in a process of its own, its clock standing still; gives exit code, output and errors."""
-    done = subprocess.run(
-        [sys.executable, DRIVER, mode, os.devnull, "--workspace", workspace.root, *map(str, words)],
-        capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
-    assert "Traceback" not in done.stderr, done.stderr
+    done = started(workspace.root, *words, mode=mode, record_to=str(record_to)).wait()
+    assert "Traceback" not in done.err, done.err
     if check:
-        assert done.returncode == 0, done.stderr
-    return done.returncode, done.stdout, done.stderr
+        assert done.returncode == 0, done.err
+    return done.returncode, done.out, done.err
 
 
 def more(workspace, first, last, now):
@@ -124,9 +144,7 @@ def test_from_draft_to_published_on_the_command_line(home, now):
     assert (code, "a source is missing" in err) == (11, True)
 
 
-def test_a_decision_that_cannot_be_made_has_its_code(home):
-    outcomes(home, "report", "--on", DAYS[1])
-    outcomes(home, "release", "approve", 1)
+def test_a_decision_that_cannot_be_made_has_its_code(home_with_report):
     for words, expected in (
         (("release", "approve", 9), 12),
         (("release", "hold", 1, "--reason", "oh"), 2),
@@ -138,7 +156,7 @@ def test_a_decision_that_cannot_be_made_has_its_code(home):
         (("report", "--as-of", "batch:9"), 12),
         (("report", "--as-of", "1", "--on", DAYS[1]), 2),
     ):
-        assert outcomes(home, *words, check=False)[0] == expected, words
+        assert outcomes(home_with_report, *words, check=False)[0] == expected, words
 
 
 def test_automatic_approval_is_what_happens_unless_set_otherwise(tmp_path, now):
@@ -150,23 +168,29 @@ def test_automatic_approval_is_what_happens_unless_set_otherwise(tmp_path, now):
     assert "automatic" in line.reason
 
 
-def test_an_old_report_is_repeated_and_nothing_is_changed_by_it(home, now):
-    outcomes(home, "report", "--on", DAYS[1])
-    outcomes(home, "release", "approve", 1)
-    more(home, 80, 120, now)
-    outcomes(home, "report", "--on", DAYS[2])
-    outcomes(home, "release", "approve", 2)
-    before = files(home.report), files(home.root / "published"), home.warehouse.read_bytes()
+def test_an_old_report_is_repeated_and_nothing_is_changed_by_it(home_with_report, now):
+    more(home_with_report, 80, 120, now)
+    outcomes(home_with_report, "report", "--on", DAYS[2])
+    outcomes(home_with_report, "release", "approve", 2)
+    before = (
+        files(home_with_report.report),
+        files(home_with_report.root / "published"),
+        home_with_report.warehouse.read_bytes(),
+    )
     for words in ("1", "release:1", "batch:1", "2"):
-        code, out, _ = outcomes(home, "report", "--as-of", words)
+        code, out, _ = outcomes(home_with_report, "report", "--as-of", words)
         assert (code, "repeated exactly" in out) == (0, True), out
-    found = json.loads(outcomes(home, "--json", "report", "--as-of", "batch:1")[1])
+    found = json.loads(outcomes(home_with_report, "--json", "report", "--as-of", "batch:1")[1])
     assert (found["release_id"], found["is_exact"], found["as_of_batch"], found["exit_code"]) == (1, True, 1, 0)
-    assert (files(home.report), files(home.root / "published"), home.warehouse.read_bytes()) == before
-    assert not list((home.root / "spool" / "copies").iterdir())
+    assert (
+        files(home_with_report.report),
+        files(home_with_report.root / "published"),
+        home_with_report.warehouse.read_bytes(),
+    ) == before
+    assert not list((home_with_report.root / "spool" / "copies").iterdir())
 
-    pipeline.forget(home, "p3", "canonical", now=now)
-    code, out, _ = outcomes(home, "report", "--as-of", "1", check=False)
+    pipeline.forget(home_with_report, "p3", "canonical", now=now)
+    code, out, _ = outcomes(home_with_report, "report", "--as-of", "1", check=False)
     assert code == 11
     assert "not repeatable" in out
     assert "1 person was forgotten since" in out
@@ -179,21 +203,19 @@ def test_a_batch_without_a_release_is_as_of_its_commit(home, now):
     assert found.cell_count > 0
 
 
-def test_a_draft_from_before_an_erasure_is_not_published(home, now):
-    outcomes(home, "report", "--on", DAYS[1])
-    pipeline.forget(home, "p3", "canonical", now=now)
+def test_a_draft_from_before_an_erasure_is_not_published(home_with_draft, now):
+    pipeline.forget(home_with_draft, "p3", "canonical", now=now)
     with pytest.raises(HeldError, match="forgotten"):
-        releasing.approve(home, 1, "yes", now=now)
+        releasing.approve(home_with_draft, 1, "yes", now=now)
     with pytest.raises(NotFoundError):
-        releasing.hold(home, 5, "no", now=now)
+        releasing.hold(home_with_draft, 5, "no", now=now)
 
 
-def test_the_stored_frame_keeps_its_order_when_the_warehouse_is_written_anew(home, now):
-    outcomes(home, "report", "--on", DAYS[1])
-    drafted = pq.read_table(home.draft / "release.parquet")
-    compact(home)
-    releasing.approve(home, 1, "yes", now=now)
-    assert pq.read_table(home.report / "release.parquet") == drafted
+def test_the_stored_frame_keeps_its_order_when_the_warehouse_is_written_anew(home_with_draft, now):
+    drafted = pq.read_table(home_with_draft.draft / "release.parquet")
+    compact(home_with_draft)
+    releasing.approve(home_with_draft, 1, "yes", now=now)
+    assert pq.read_table(home_with_draft.report / "release.parquet") == drafted
 
 
 # Killed in between
@@ -202,17 +224,13 @@ APPROVE = ("release", "approve", "1", "--reason", "yes")
 
 
 @pytest.fixture
-def approved(home):
+def approved(home_with_draft):
     """Events of an undisturbed approval, and what it leaves."""
-    outcomes(home, "report", "--on", DAYS[1])
-    start = home.root.with_name("start")
-    subprocess.run(["cp", "-a", home.root, start], check=True)
-    events = home.root.with_name("events.txt")
-    done = subprocess.run(
-        [sys.executable, DRIVER, "count", events, "--workspace", home.root, *APPROVE], capture_output=True, text=True, check=True
-    )  # fmt: skip
-    assert "is approved" in done.stdout
-    return start, events.read_text().splitlines(), end_of(home.root)
+    start = home_with_draft.root.with_name("start")
+    copied(home_with_draft.root, start)
+    events = home_with_draft.root.with_name("events.txt")
+    assert "is approved" in outcomes(home_with_draft, *APPROVE, mode="count", record_to=events)[1]
+    return start, events.read_text().splitlines(), end_of(home_with_draft.root)
 
 
 def end_of(root):
@@ -234,7 +252,7 @@ def test_an_approval_that_was_killed_is_ended_by_the_next(approved, tmp_path):
     assert len(after) > 5
     for number in (*before[:: max(1, len(before) // 2)], *after[:: max(1, len(after) // 6)], after[-1]):
         root = tmp_path / f"at-{number}"
-        subprocess.run(["cp", "-a", start, root], check=True)
+        copied(start, root)
         workspace = open_workspace(root)
         code, *_ = outcomes(workspace, *APPROVE, mode=str(number), check=False)
         assert code == -signal.SIGKILL
@@ -243,51 +261,45 @@ def test_an_approval_that_was_killed_is_ended_by_the_next(approved, tmp_path):
 
 
 @pytest.mark.parametrize("moment", ["taken away", "half built"])
-def test_pages_that_a_killed_exchange_left_are_mended(home, now, moment):
-    outcomes(home, "report", "--on", DAYS[1])
-    outcomes(home, "release", "approve", 1)
-    pages = files(home.report)
-    published = home.root / "published"
+def test_pages_that_a_killed_exchange_left_are_mended(home_with_report, now, moment):
+    pages = files(home_with_report.report)
+    published = home_with_report.root / "published"
     if moment == "taken away":
-        home.report.rename(published / ".report-old")
+        home_with_report.report.rename(published / ".report-old")
     (published / ".report-2").mkdir()
     (published / ".report-2" / "index.html").write_text("half")
     # A draft has nothing to do with what is published, but whoever comes next puts it back.
-    more(home, 80, 120, now)
-    outcomes(home, "report", "--on", DAYS[2])
-    assert files(home.report) == pages
-    assert published_names(home) == ["draft", "report"]
+    more(home_with_report, 80, 120, now)
+    outcomes(home_with_report, "report", "--on", DAYS[2])
+    assert files(home_with_report.report) == pages
+    assert published_names(home_with_report) == ["draft", "report"]
 
 
-def test_pages_of_a_release_that_was_overtaken_do_not_replace_those_of_the_later(home, now):
-    outcomes(home, "report", "--on", DAYS[1])
-    releasing.approve(home, 1, "yes", now=now)
-    with duckdb.connect(str(home.snapshot), read_only=True) as con:
+def test_pages_of_a_release_that_was_overtaken_do_not_replace_those_of_the_later(home_with_report, now):
+    with duckdb.connect(str(home_with_report.snapshot), read_only=True) as con:
         from flows.stages.lifecycle import stored
 
         first = stored(con, 1)
-    more(home, 80, 120, now)
-    outcomes(home, "report", "--on", DAYS[2])
-    releasing.approve(home, 2, "yes", now=now)
-    pages = files(home.report)
-    releasing.write_pages(home, first)
-    assert files(home.report) == pages
+    more(home_with_report, 80, 120, now)
+    outcomes(home_with_report, "report", "--on", DAYS[2])
+    releasing.approve(home_with_report, 2, "yes", now=now)
+    pages = files(home_with_report.report)
+    releasing.write_pages(home_with_report, first)
+    assert files(home_with_report.report) == pages
     with pytest.raises(UsageError, match="release 2 after it"):
-        releasing.approve(home, 1, "yes", now=now)
+        releasing.approve(home_with_report, 1, "yes", now=now)
 
 
-def test_no_count_of_records_leaves_with_the_note(home, now):
+def test_no_count_of_records_leaves_with_the_note(home_with_report, now):
     """Four patients are new: that many records are not in any published file."""
-    outcomes(home, "report", "--on", DAYS[1])
-    outcomes(home, "release", "approve", 1)
-    more(home, 80, 84, now)
-    outcomes(home, "report", "--on", DAYS[2])
-    found = json.loads(outcomes(home, "--json", "release", "diff")[1])
+    more(home_with_report, 80, 84, now)
+    outcomes(home_with_report, "report", "--on", DAYS[2])
+    found = json.loads(outcomes(home_with_report, "--json", "release", "diff")[1])
     assert {r["late_count"] for r in found["records"]} >= {4}
-    outcomes(home, "release", "approve", 2)
-    about = json.loads((home.report / "release.json").read_text())["release"]
+    outcomes(home_with_report, "release", "approve", 2)
+    about = json.loads((home_with_report.report / "release.json").read_text())["release"]
     assert not {"new_count", "late_count", "corrected_count", "withdrawn_count"} & set(about["differences"][0])
     assert sum(d["shown_as_before"] for d in about["differences"]) > 0
-    note = (home.report / "release-note.html").read_text()
+    note = (home_with_report.report / "release-note.html").read_text()
     assert "Figures of this release beside those of release 1" in note
     assert about["fingerprint"] in note

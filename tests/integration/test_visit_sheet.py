@@ -3,61 +3,41 @@
 import json
 import os
 import re
-import subprocess
-import sys
-from datetime import UTC, datetime
+from functools import cache
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 from canonical import record, write_csv
-from visit_records import FULL, HOSTILE, ON, PARTIAL, SILENT, deliver
+from commands import outcomes
+from visit_records import FULL, HOSTILE, NOW, ON, PARTIAL, SILENT, taken
 
 from flows import pipeline
 from flows.settings import create_workspace, open_workspace
 from flows.stages.forgotten import pseudonym
 
-OUTCOMES = Path(sys.executable).parent / "outcomes"
-NOW = datetime(2025, 10, 1, 12, tzinfo=UTC)
-
-
-def new_workspace(folder):
-    root = create_workspace(folder).root
-    (root / "outcomes.toml").write_text("data_docs = false\n")
-    return open_workspace(root)
-
 
 @pytest.fixture(scope="module")
-def ws(tmp_path_factory):
-    workspace = new_workspace(tmp_path_factory.mktemp("visit") / "ws")
-    deliver(workspace.folder("landing", "canonical"))
-    assert pipeline.ingest(workspace, now=NOW).exit_code == 0
-    return workspace
+def ws(tmp_path_factory, ready):
+    return open_workspace(ready.copy("visit", tmp_path_factory.mktemp("visit") / "ws", taken))
 
 
 def call(workspace, *words, given="", **environment):
-    """The installed command in a process of its own."""
-    return subprocess.run(
-        [str(OUTCOMES), "--workspace", str(workspace.root), *map(str, words)],
-        input=given,
-        capture_output=True,
-        text=True,
-        check=False,
-        encoding="utf-8",
-        env={**os.environ, **environment},
-    )
+    """The command in a process of its own."""
+    return outcomes(workspace.root, *words, given=given, env={**os.environ, **environment}).wait()
 
 
+@cache
 def sheet(workspace, who, *words):
     done = call(workspace, "visit-sheet", who, "--on", ON, *words)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert done.returncode == 0, done.err
+    return done.out
 
 
+@cache
 def data(workspace, who, on=ON):
     done = call(workspace, "--json", "visit-sheet", who, "--on", on)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    assert done.returncode == 0, done.err
+    return json.loads(done.out)
 
 
 class Words(HTMLParser):
@@ -95,7 +75,7 @@ def test_a_sheet_is_one_file_without_script_or_anything_fetched(ws):
 
 def test_neither_id_nor_pseudonym_stands_on_it(ws):
     who = pseudonym(ws.key(), "canonical", FULL)
-    for text in (sheet(ws, FULL), call(ws, "--json", "visit-sheet", FULL, "--on", ON).stdout):
+    for text in (sheet(ws, FULL), call(ws, "--json", "visit-sheet", FULL, "--on", ON).out):
         assert FULL not in text
         assert str(who) not in text
         assert who.hex not in text
@@ -108,13 +88,13 @@ def test_a_name_stands_on_it_only_if_the_caller_types_one(ws):
     assert "\u202e" not in page
     done = call(ws, "visit-sheet", PARTIAL, "--name", "x" * 61)
     assert done.returncode == 2
-    assert "x" * 61 not in done.stderr
+    assert "x" * 61 not in done.err
 
 
 def test_the_id_is_read_from_standard_input_so_that_it_is_in_no_history(ws):
     done = call(ws, "visit-sheet", "-", "--on", ON, given=f"{PARTIAL}\n")
     assert done.returncode == 0
-    assert done.stdout == sheet(ws, PARTIAL)
+    assert done.out == sheet(ws, PARTIAL)
     assert call(ws, "visit-sheet", "-", given="\n").returncode == 2
 
 
@@ -124,7 +104,7 @@ def test_to_writes_a_new_file_for_its_owner_only(ws, tmp_path):
     assert done.returncode == 0
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.read_text(encoding="utf-8") == sheet(ws, PARTIAL)
-    assert PARTIAL not in done.stdout + done.stderr
+    assert PARTIAL not in done.out + done.err
 
 
 def test_to_overwrites_nothing_not_even_what_a_link_points_to(ws, tmp_path):
@@ -134,7 +114,7 @@ def test_to_overwrites_nothing_not_even_what_a_link_points_to(ws, tmp_path):
     for target in (path, link):
         done = call(ws, "visit-sheet", PARTIAL, "--on", ON, "--to", target)
         assert done.returncode == 2
-        assert "not overwritten" in done.stderr
+        assert "not overwritten" in done.err
     assert path.read_text() == "kept"
     assert not (tmp_path / "elsewhere.html").exists()
 
@@ -145,7 +125,7 @@ def test_to_refuses_a_place_in_the_workspace(ws, place):
     before = tree(ws.root)
     done = call(ws, "visit-sheet", PARTIAL, "--on", ON, "--to", ws.root / place)
     assert done.returncode == 2
-    assert "outside" in done.stderr
+    assert "outside" in done.err
     assert tree(ws.root) == before
 
 
@@ -158,7 +138,7 @@ def test_to_refuses_the_published_folder_under_another_name(ws, tmp_path):
 
 def test_a_sheet_leaves_nothing_in_the_workspace(ws, tmp_path):
     before = tree(ws.root)
-    sheet(ws, FULL)
+    call(ws, "visit-sheet", FULL, "--on", ON)
     call(ws, "visit-sheet", FULL, "--on", ON, "--to", tmp_path / "s.html")
     assert tree(ws.root) == before
 
@@ -175,7 +155,7 @@ def test_an_error_has_its_code_one_message_and_no_id(ws, words, code, said):
     for prefix in ([], ["--json"]):
         done = call(ws, *prefix, *words)
         assert done.returncode == code
-        text = done.stdout + done.stderr
+        text = done.out + done.err
         assert said in text
         assert words[1] not in text
         assert "Traceback" not in text
@@ -185,20 +165,20 @@ def test_an_error_has_its_code_one_message_and_no_id(ws, words, code, said):
 def test_a_wrong_key_is_said_to_be_one_and_a_missing_one_too(ws):
     done = call(ws, "visit-sheet", FULL, OUTCOMES_KEY="ab" * 32)
     assert done.returncode == 2
-    assert "another key" in done.stderr
+    assert "another key" in done.err
     kept = (ws.root / "key").rename(ws.root / "key.away")
     try:
         done = call(ws, "visit-sheet", FULL)
     finally:
         kept.rename(ws.root / "key")
     assert done.returncode == 12
-    assert "key is missing" in done.stderr
+    assert "key is missing" in done.err
 
 
 def test_nothing_published_is_said(tmp_path):
-    done = call(new_workspace(tmp_path / "new"), "visit-sheet", FULL)
+    done = call(create_workspace(tmp_path / "new"), "visit-sheet", FULL)
     assert done.returncode == 12
-    assert "nothing is published" in done.stderr
+    assert "nothing is published" in done.err
 
 
 def test_a_date_known_in_part_is_printed_in_part(ws):
@@ -264,7 +244,7 @@ def test_a_year_without_a_report_is_said_to_be_one(ws):
     text = Words(sheet(ws, SILENT)).text
     assert "Nothing was reported in these 12 months. The last record of any kind is of 4 Mar 2021." in text
     done = call(ws, "visit-sheet", SILENT, "--on", "2021-03-31")
-    assert "Nothing was reported" not in done.stdout
+    assert "Nothing was reported" not in done.out
 
 
 def test_what_does_not_fit_is_named_or_counted(ws):
@@ -308,8 +288,7 @@ def test_json_says_the_same_as_the_page(ws):
         assert question["text"] in page
 
 
-def test_the_forgotten_have_no_sheet(tmp_path):
-    workspace = new_workspace(tmp_path / "ws")
+def test_the_forgotten_have_no_sheet(workspace):
     landing = workspace.folder("landing", "canonical")
     names = ["member-keeps-01", "member-leaves-02"]
     write_csv(landing / "patient.csv", [record("patient", n, source_patient_id=n) for n in names])
@@ -318,5 +297,5 @@ def test_the_forgotten_have_no_sheet(tmp_path):
     pipeline.forget(workspace, names[1], "canonical", now=NOW)
     done = call(workspace, "visit-sheet", names[1])
     assert done.returncode == 12
-    assert names[1] not in done.stdout + done.stderr
+    assert names[1] not in done.out + done.err
     assert call(workspace, "visit-sheet", names[0]).returncode == 0

@@ -10,8 +10,9 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from modes import examples
 
 from flows.cohort import simulate, simulate_block
 from flows.cohort.model import (
@@ -258,7 +259,7 @@ def test_progressive_patients_fall_more_and_a_cane_helps():
 # --- a block is a function of its seed and number ---
 
 
-@settings(max_examples=5, deadline=None)
+@examples(3, 50)
 @given(seed=st.integers(0, 2**40), block=st.integers(0, 2**30))
 def test_a_block_is_a_function_of_seed_and_number(seed, block):
     one, other = simulate_block(seed, block), simulate_block(seed, block)

@@ -23,18 +23,19 @@ from canonical import (
     write,
     write_csv,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from modes import examples
+from ready import copied
+from ready import empty as empty_workspace
 
-from flows.settings import Workspace, create_workspace
+from flows.settings import Workspace, open_workspace
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory):
+@pytest.fixture(scope="session")
+def empty(ready):
     """A workspace with an empty warehouse, to be copied: making one takes longer than filling it."""
-    workspace = create_workspace(tmp_path_factory.mktemp("laws") / "empty")
-    query(workspace, "SELECT 1")
-    return workspace
+    return open_workspace(ready.made("empty", empty_workspace))
 
 
 class Copy:
@@ -46,7 +47,7 @@ class Copy:
     def __enter__(self) -> Workspace:
         self._folder = tempfile.TemporaryDirectory()
         root = Path(self._folder.name) / "workspace"
-        shutil.copytree(self._empty.root, root)
+        copied(self._empty.root, root)
         return Workspace(root)
 
     def __exit__(self, *_: object) -> None:
@@ -98,7 +99,7 @@ def deliver(workspace: Workspace, batches: list[list[tuple[dict[str, str], str |
     admit_batches(workspace, listed)
 
 
-@settings(max_examples=8)
+@examples(6, 100)
 @given(said=SAID, data=st.data())
 def test_the_order_splitting_and_repetition_of_records_change_nothing(empty, said, data):
     again = data.draw(st.lists(st.sampled_from(said), max_size=2), label="repeated")
@@ -111,7 +112,7 @@ def test_the_order_splitting_and_repetition_of_records_change_nothing(empty, sai
         assert core(one, "fall_report") == core(two, "fall_report")
 
 
-@settings(max_examples=8)
+@examples(6, 100)
 @given(said=SAID)
 def test_of_each_record_one_version_is_current_and_it_is_the_greatest(empty, said):
     with Copy(empty) as workspace:
@@ -134,7 +135,7 @@ def test_of_each_record_one_version_is_current_and_it_is_the_greatest(empty, sai
         assert is_greatest
 
 
-@settings(max_examples=4)
+@examples(3, 50)
 @given(said=SAID)
 def test_what_was_delivered_once_is_unchanged_when_it_comes_again(empty, said):
     with Copy(empty) as workspace:
@@ -253,7 +254,7 @@ def is_refused(fields: list[str]) -> bool:
     return patient in ("", "NA") or started in ("", "2025-02-30") or ended != "2025-01-31" or falls not in ("0", "3")
 
 
-@settings(max_examples=14)
+@examples(10, 200)
 @given(rows=ROWS, shapes=SHAPES, end=st.sampled_from(["\n", "\r\n", "\r"]), copies=st.integers(1, 2))
 def test_every_record_is_accounted_for_and_every_refused_one_is_kept_as_it_was(empty, rows, shapes, end, copies):
     text, originals = written(rows * copies, shapes * copies, end)

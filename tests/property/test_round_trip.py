@@ -10,10 +10,12 @@ from uuid import UUID
 
 import pytest
 from canonical import CANONICAL, NOW, admit_batches, query, write_csv
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from modes import examples
+from ready import empty
 
-from flows.settings import create_workspace
+from flows.settings import open_workspace
 from flows.stages.rows import vocabulary
 from schemas.contract import TABLES, Column, contract
 from schemas.quoting import quoted
@@ -149,16 +151,16 @@ def patient_id(key: bytes, source_id: str) -> UUID:
 
 
 @pytest.mark.parametrize("table", TABLES)
-@settings(max_examples=3)
+@examples(2, 40)
 @given(data=st.data())
-def test_what_is_written_is_what_is_read(table, data):
+def test_what_is_written_is_what_is_read(ready, table, data):
     written = data.draw(st.lists(rows(table), min_size=12, max_size=20))
     records = [
         {"source_record_id": f"id, {n}", "source_patient_id": f'P"{n % 3}', **row} for n, (row, _) in enumerate(written)
     ]
     by_name = {check.name: check for check in contract(table).row_checks()}
     with tempfile.TemporaryDirectory() as folder:
-        workspace = create_workspace(Path(folder) / "workspace")
+        workspace = open_workspace(ready.copy("empty", Path(folder) / "workspace", empty))
         path = write_csv(Path(folder) / f"{table}.csv", records, quoting=csv.QUOTE_ALL)
         (outcome,) = admit_batches(workspace, [[path]])
         assert outcome.counts["read_count"] == outcome.counts["independent_count"] == len(written)

@@ -7,8 +7,9 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from modes import examples
 from scipy.optimize import linprog
 
 from flows.errors import HeldError, PipelineError
@@ -236,7 +237,7 @@ BODY = st.integers(2, 5).flatmap(
 )
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@examples(40, 1000)
 @given(BODY)
 def test_random_tables_are_safe(body):
     counts, relations = two_way(body)
@@ -252,7 +253,7 @@ def test_skewed_tables_of_many_patients_are_safe(seed):
     assert_safe(counts, relations, suppress(counts, relations, MINIMUM))
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@examples(40, 1000)
 @given(BODY)
 def test_what_spares_linear_programs_changes_no_answer(body):
     counts, relations = two_way(body)
@@ -264,7 +265,7 @@ def test_what_spares_linear_programs_changes_no_answer(body):
         assert suppress(counts, relations, MINIMUM) == found
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@examples(40, 1000)
 @given(BODY)
 def test_what_protects_is_found_far_away_if_there_is_nothing_near(body):
     counts, relations = two_way(body)
@@ -273,7 +274,7 @@ def test_what_protects_is_found_far_away_if_there_is_nothing_near(body):
         assert_safe(counts, relations, suppress(counts, relations, MINIMUM))
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@examples(30, 1000)
 @given(BODY, st.randoms(use_true_random=False))
 def test_the_order_of_the_input_does_not_matter(body, shuffler: random.Random):
     counts, relations = two_way(body)
@@ -284,14 +285,14 @@ def test_the_order_of_the_input_does_not_matter(body, shuffler: random.Random):
     assert suppress(dict(items), shuffled, MINIMUM) == suppress(counts, relations, MINIMUM)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@examples(40, 1000)
 @given(st.integers(0, 300), st.integers(0, 300))
 def test_any_share_is_safe(x, rest):
     counts, relations = share_of(x + rest, x)
     assert_safe(counts, relations, suppress(counts, relations, MINIMUM))
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@examples(30, 1000)
 @given(st.lists(st.integers(0, 40), min_size=2, max_size=6), st.lists(st.integers(0, 40), min_size=1, max_size=4))
 def test_a_hierarchy_of_shares_is_safe(parts, rests):
     """A whole with parts, each of which has a share and a remainder of its own: linked tables."""
@@ -419,7 +420,7 @@ def test_a_partner_that_is_known_to_be_large_hides_nothing() -> None:
     assert suppress(counts, relations, MINIMUM, least={"large": 100}).hidden == {"all", "large", "small"}
 
 
-@settings(max_examples=150, deadline=None)
+@examples(60, 2000)
 @given(st.lists(st.lists(st.integers(0, 40), min_size=2, max_size=4), min_size=2, max_size=4), st.data())
 def test_what_is_known_of_some_cells_gives_no_other_away(body: list[list[int]], data: st.DataObject) -> None:
     body = [row[: min(map(len, body))] for row in body]

@@ -4,8 +4,9 @@ import json
 
 import pytest
 from canonical import canonical_with, prepare, quarantined, record, spooled, write
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from modes import examples
 from pydantic import ValidationError
 
 from flows.errors import UnreadableError
@@ -119,7 +120,7 @@ VALUES = st.recursive(
 RECORDS = st.lists(st.dictionaries(NAMES, VALUES, max_size=4) | VALUES, max_size=12)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@examples(15, 200)
 @given(RECORDS, st.booleans(), st.sampled_from([None, 1, "\t"]), st.sampled_from(["\n", "\r\n", "\n\n \n"]))
 def test_both_forms_give_back_what_was_written(tmp_path_factory, objects, is_ascii, indent, end):
     """The oracle is the list that was written; the law: every element once, in its place, as an object or refused as none."""
@@ -145,7 +146,7 @@ def value_of(text, said):
     return text if text is None or isinstance(said, str) else json.loads(text)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(60, 1000)
 @given(
     st.lists(st.sampled_from(["{", "}", "[", "]", ",", ":", '"', "\\", "\n", '{"a":1}', '"a"', "1", " ", "é", "\\u", "\0"]), max_size=30)
 )  # fmt: skip

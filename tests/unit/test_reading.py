@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from canonical import CANONICAL, csv_text, prepare, quarantined, record, records, spooled, write, write_csv
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from modes import examples
 
 from flows.errors import UnreadableError
 from flows.settings import create_workspace
@@ -302,7 +303,7 @@ def test_a_header_alone_is_no_fault(workspace):
 CELLS = st.sampled_from(["x", "", '"q"', '"a,b"', '"x\ny"', '"l1\n\nl2"', '"say ""hi"""', "é", '"r\ry"'])
 
 
-@settings(max_examples=60)
+@examples(15, 200)
 @given(
     rows=st.lists(
         st.tuples(st.sampled_from([2, 2, 2, 1, 3]), st.lists(CELLS, min_size=3, max_size=3), st.integers(0, 2)),
@@ -365,7 +366,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=250, deadline=None)
+@examples(60, 1000)
 @given(st.lists(PIECES, max_size=40))
 def test_no_content_breaks_the_reader_and_no_record_is_lost_unseen(workspace, pieces):
     """Whatever stands in a file: refused as a whole, held with a reason, or every record that Python's csv module counts is there."""
