@@ -12,6 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from published_files import PLACES, Figure, Place, Published
@@ -290,6 +291,14 @@ class Solver:
             self._ranges[name] = self._solve(name)
         return self._ranges[name]
 
+    def met(self, name: str) -> tuple[float, float]:
+        """The least and the greatest whole number between the values that solutions for other unknowns gave it: within its range."""
+        if (number := self._part_of.get(name)) is None or number not in self._systems:
+            return math.inf, -math.inf
+        system = self._systems[number]
+        least, greatest = (float(values[system.column[name]]) for values in (system.least, system.greatest))
+        return (math.ceil(least - EPSILON), math.floor(greatest + EPSILON)) if least <= greatest else (least, greatest)
+
     def _solve(self, name: str) -> tuple[float, float]:
         number = self._part_of[name]
         names, rows = self._parts[number]
@@ -323,6 +332,9 @@ class System:
     high: np.ndarray
     limits: list[tuple[float, float]]
     settled: dict[int, float]
+    # What solutions within the limits have given each unknown, at least and at most.
+    least: np.ndarray
+    greatest: np.ndarray
 
     @classmethod
     def of(cls, names: list[str], rows: list[Row], limits: dict[str, tuple[float, float]]) -> System:
@@ -342,32 +354,34 @@ class System:
             solution, *_ = np.linalg.lstsq(equations, low[equal], rcond=None)
             fixed = np.abs(free).max(axis=1) < 1e-9 if free.size else np.ones(len(names), dtype=bool)
             settled = {int(place): float(round(solution[place])) for place in np.flatnonzero(fixed)}
-        return cls(column, matrix, low, high, [limits[name] for name in names], settled)
+        nothing = np.full(len(names), math.inf)
+        return cls(column, matrix, low, high, [limits[name] for name in names], settled, nothing, -nothing)
 
-    def range(self, target: int, limits: list[tuple[float, float]]) -> tuple[float, float] | None:
-        """Least and greatest by linear programming; None if nothing fits."""
+    @cached_property
+    def _constraints(self) -> dict[str, object]:
+        """The rows as `linprog` wants them: equations apart from inequalities, each of these with an upper end."""
         equal = np.isclose(self.low, self.high)
         upper, lower = ~equal & np.isfinite(self.high), ~equal & np.isfinite(self.low)
         sides = vstack([self.matrix[upper], -self.matrix[lower]])
         ends = np.concatenate([self.high[upper], -self.low[lower]])
+        inequalities = {"A_ub": sides, "b_ub": ends} if sides.shape[0] else {}
+        return inequalities | ({"A_eq": self.matrix[equal], "b_eq": self.low[equal]} if equal.any() else {})
+
+    def range(self, target: int, limits: list[tuple[float, float]]) -> tuple[float, float] | None:
+        """Least and greatest by linear programming; None if nothing fits."""
         found = []
         for sign in (1.0, -1.0):
             goal = np.zeros(self.matrix.shape[1])
             goal[target] = sign
-            done = linprog(
-                goal,
-                A_ub=sides if sides.shape[0] else None,
-                b_ub=ends if sides.shape[0] else None,
-                A_eq=self.matrix[equal] if equal.any() else None,
-                b_eq=self.low[equal] if equal.any() else None,
-                bounds=limits,
-                method="highs",
-            )
+            done = linprog(goal, **self._constraints, bounds=limits, method="highs")
             if done.status == 2:
                 return None
             if done.status not in (0, 3):
                 raise AssertionError(done.message)
             found.append(math.inf if done.status == 3 else sign * done.fun)
+            if done.status == 0 and limits is self.limits:
+                self.least = np.minimum(self.least, done.x)
+                self.greatest = np.maximum(self.greatest, done.x)
         return math.ceil(found[0] - EPSILON), found[1] if math.isinf(found[1]) else math.floor(found[1] + EPSILON)
 
     def range_in_whole_numbers(self, target: int) -> tuple[float, float] | None:
@@ -406,7 +420,10 @@ def attack(solver: Solver, truth: dict[str, int], faults: Iterable[str] = ()) ->
     small = [name for name in model.limits if 0 < truth.get(name, 0) < K]
     unsound = []
     for name in small:
-        low, high = solver.range(name)
+        low, high = solver.met(name)
+        # A solver need not be asked for the ends of a range that is known to be wide enough.
+        if high - low < 2 * K or not low <= truth[name] <= high:
+            low, high = solver.range(name)
         if high - low < K:
             leaks.append(Leak(name, low, high, f"it is {truth[name]}"))
         if not low <= truth[name] <= high:
@@ -425,6 +442,9 @@ def attack_two(first: Solver, second: Solver, moved: Callable[[str, str | None],
     leaks = []
     for name in sorted(first.model.limits.keys() & second.model.limits.keys()):
         if not 0 < moved(*first.model.rests.get(name, (name, None))) < K:
+            continue
+        low_1, high_1 = first.met(name)
+        if high_1 - low_1 >= K:
             continue
         low_1, high_1 = first.range(name)
         if high_1 - low_1 >= K:

@@ -10,6 +10,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -88,14 +89,14 @@ def read_release(folder: Path) -> Published:
             for ours, other in zip(from_csv, others, strict=False)
             if not _agree(ours, other)
         ]
-    of_figures = _numbers_of_figures(document)
+    of_figures, sayable = _numbers_of_figures(document), _Sayable(from_csv)
     for page in sorted(folder.rglob("*.html")):
         # The note counts figures, not people: its numbers must follow from the data files in their own way.
         more = of_figures if page.name == "release-note.html" else set()
         if page.name == "downloads.html":  # what the columns of the files hold: no figures
             continue
         text = page.read_text(encoding="utf-8")
-        found.faults += [f"{page.name}: {fault}" for fault in unexplained(text, from_csv, more)]
+        found.faults += [f"{page.name}: {fault}" for fault in unexplained(text, sayable, more)]
     return found
 
 
@@ -178,27 +179,38 @@ class _Tables(HTMLParser):
 _NUMBER = re.compile(r"(?<![\w.,])\d[\d,]*(?:\.\d+)?")
 
 
-def unexplained(html: str, figures: list[Figure], more: set[str] = frozenset()) -> list[str]:
-    """Numbers in tables of a page that no shown figure of the data files has: of the line's subject, if it names one."""
-    by_label: dict[str, list[Figure]] = {}
-    for figure in figures:
-        for label in {label.lower() for label in figure.labels} - {""}:
-            by_label.setdefault(label, []).append(figure)
-    everything = _texts(figures)
-    allowed: dict[str, set[str]] = {}
-    found = []
-    for header, cells in _Tables(html).lines:
-        if (name := header.lower()) not in allowed:
+class _Sayable:
+    """Every way in which a page may write the figures of the data files: all, or those of one subject."""
+
+    def __init__(self, figures: list[Figure]) -> None:
+        self._by_label: dict[str, list[Figure]] = {}
+        for figure in figures:
+            for label in {label.lower() for label in figure.labels} - {""}:
+                self._by_label.setdefault(label, []).append(figure)
+        self._everything = _texts(figures)
+        self._of: dict[str, set[str]] = {}
+
+    def of(self, name: str) -> set[str]:
+        """Of the figures whose subject has that name in it; of all where none has."""
+        if name not in self._of:
             # "Physical therapy" heads a line about physical therapy for spasticity, below a heading that says for what.
-            about = [f for label, group in by_label.items() if name and name in label for f in group]
+            about = [f for label, group in self._by_label.items() if name and name in label for f in group]
             # A line may say for which of the values of a dimension it is: "180" days.
             values = {word for f in about for value in (f.first, f.second) for word in re.findall(r"\d+", value)}
-            allowed[name] = _texts(about) | values if about else everything
-        said = allowed[name]
+            self._of[name] = _texts(about) | values if about else self._everything
+        return self._of[name]
+
+
+def unexplained(html: str, sayable: _Sayable, more: set[str] = frozenset()) -> list[str]:
+    """Numbers in tables of a page that no shown figure of the data files has: of the line's subject, if it names one."""
+    found = []
+    for header, cells in _Tables(html).lines:
+        said = sayable.of(header.lower())
         for cell in cells:
             if more and not _NUMBER.fullmatch(cell):
                 continue
-            strange = [word for word in _NUMBER.findall(cell) if word.replace(",", "") not in said | more]
+            words = (word.replace(",", "") for word in _NUMBER.findall(cell))
+            strange = [word for word in words if word not in said and word not in more]
             found += [f"'{header}' says {word}, which no data file does" for word in strange]
     return found
 
@@ -208,9 +220,19 @@ def _texts(figures: list[Figure]) -> set[str]:
     found = {"0", "0.001"}  # zeros are shown, and of a probability that it is less than this
     for figure in figures:
         for given in (figure.n, figure.denominator, figure.value, figure.low, figure.high):
-            # .0155 of the file may be .01549996, which a page writes as 1.5 %.
-            for value in () if given is None else (given, given - 0.5 * 10.0**-PLACES, given + 0.5 * 10.0**-PLACES):
-                for places in range(5):
-                    found |= {f"{value:.{places}f}", f"{value * 100:.{places}f}"}
-                    found |= {f"{abs(value):.{places}f}", f"{abs(value) * 100:.{places}f}"}
+            if given is not None:
+                found |= _ways_to_write(given)
     return found
+
+
+@cache
+def _ways_to_write(given: float) -> frozenset[str]:
+    # .0155 of the file may be .01549996, which a page writes as 1.5 %.
+    values = (given, given - 0.5 * 10.0**-PLACES, given + 0.5 * 10.0**-PLACES)
+    return frozenset(
+        f"{number * scale:.{places}f}"
+        for value in values
+        for number in (value, abs(value))
+        for scale in (1, 100)
+        for places in range(5)
+    )

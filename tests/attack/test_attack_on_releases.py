@@ -1,16 +1,14 @@
 """Two consecutive releases of generated warehouses and of cohorts, attacked from outside: no count of 1 to 10 can be learnt."""
 
-import os
-
 import pytest
 from attacker import Solver, attack, attack_files, attack_two, model_of
 from cohort_releases import cells_of, release_of
 from discovered import specs_of
 from generated import Generated, moved
+from modes import share
 from published_files import placed_by_key, read_release
 
-IS_LONG = os.environ.get("OUTCOMES_FAULTS") == "long"
-SEEDS = range(200) if IS_LONG else range(3)
+SEEDS = share(range(3), range(200))
 
 
 def released(seed, folder):
@@ -46,7 +44,7 @@ def test_no_difference_of_1_to_10_can_be_learnt_from_two_releases(releases):
 
 # The whole report on cohorts: with every sum that holds in several of them, whether or not anybody declared it.
 
-COHORTS = [(150, 1)] if not IS_LONG else [(size, seed) for size in (80, 150, 300, 1000) for seed in range(3)]
+COHORTS = share([(150, 1)], [(size, seed) for size in (80, 150, 300, 1000) for seed in range(3)])
 
 
 @pytest.fixture(scope="module", params=COHORTS, ids=lambda param: f"{param[0]} patients, seed {param[1]}")
