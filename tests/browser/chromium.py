@@ -34,6 +34,14 @@ def found() -> str | None:
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
+def has_arial() -> bool:
+    """Whether this machine has Arial, or one of the types that were drawn to its widths."""
+    if not shutil.which("fc-match"):
+        return True  # no Linux: Arial is part of the system
+    said = subprocess.run(["fc-match", "-f", "%{family}", "Arial"], capture_output=True, text=True, check=True).stdout
+    return any(name in said for name in ("Arial", "Arimo", "Helvetica", "Liberation Sans", "Nimbus Sans"))
+
+
 class Browser:
     """One browser with one tab. `errors` and `requests` are those of the page that was opened last."""
 
@@ -44,7 +52,8 @@ class Browser:
         )
         self.number, self.errors, self.requests = 0, [], []
         try:
-            self.socket = connect(self._address(), max_size=None, compression=None)
+            # Without pings: their thread draws from the random numbers that hypothesis watches.
+            self.socket = connect(self._address(), max_size=None, compression=None, ping_interval=None)
             target = self.call("Target.createTarget", url="about:blank")["targetId"]
             self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
             for domain in ("Page", "Runtime", "Log", "Network"):

@@ -25,6 +25,16 @@ def browser():
 
 
 @pytest.fixture(scope="session")
+def arial():
+    """Heights of printed pages are those of Arial's letters, or of a type that is as broad."""
+    if not chromium.has_arial():
+        words = "no type on this machine is as broad as Arial; Debian has one in the package fonts-liberation"
+        if chromium.is_required():
+            pytest.fail(words)
+        pytest.skip(words)
+
+
+@pytest.fixture(scope="session")
 def release():
     with report_cells.connection() as con:
         return report_cells.release_of(con, report_cells.rich_cells())
