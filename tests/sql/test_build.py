@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime
 
 import pytest
+from warehouse_records import nobody
 
 from flows.errors import PipelineError
 from flows.stages.build import marts
@@ -41,9 +42,9 @@ def test_a_withdrawn_patient_is_in_no_mart(warehouse):
     withdrawn = datetime(2025, 3, 15, 9, tzinfo=UTC)
     warehouse.add("consent", "p1", scope="aggregate_release", status="withdrawn", effective_at=withdrawn)
     warehouse.add("symptom_report", "p1", symptom_code="fatigue", reported_on=date(2025, 3, 1), severity=2)
-    warehouse.build_all(as_of_at=datetime(2025, 3, 14, tzinfo=UTC))
+    warehouse.build(as_of_at=datetime(2025, 3, 14, tzinfo=UTC))
     assert severity(warehouse) == {"reporting": 1, "moderate": 1, "any": 1, "moderate_or_severe": 1}
-    warehouse.build_all(as_of_at=datetime(2025, 3, 15, 1, tzinfo=UTC))
+    warehouse.build(as_of_at=datetime(2025, 3, 15, 1, tzinfo=UTC))
     assert severity(warehouse) == {}
     assert warehouse.mart("patient") == []
 
@@ -68,7 +69,7 @@ def test_two_reports_of_one_day_and_region_count_the_newest_and_across_regions_t
         source_updated_at=datetime(2025, 6, 3, tzinfo=UTC),
     )
     warehouse.add("symptom_report", "p1", **day, severity=2, body_region="face")
-    warehouse.build_all()
+    warehouse.build()
     assert severity(warehouse)["moderate"] == 1
 
 
@@ -79,7 +80,7 @@ def test_the_latest_rating_counts_and_an_undated_one_is_the_oldest(warehouse):
         warehouse.add(
             "treatment_evaluation", "p1", episode="e1", purpose_code="stiffness", effectiveness=level, evaluated_on=on
         )
-    warehouse.build_all()
+    warehouse.build()
     assert [row["effectiveness"] for row in warehouse.mart("treatment_rating")] == ["major"]
 
 
@@ -88,26 +89,27 @@ def test_the_window_is_365_days_with_its_last_day(warehouse):
     warehouse.patient("p2")
     warehouse.add("symptom_report", "p1", symptom_code="fatigue", reported_on=date(2024, 7, 1), severity=1)
     warehouse.add("symptom_report", "p2", symptom_code="fatigue", reported_on=date(2024, 6, 30), severity=1)
-    warehouse.build_all()
+    warehouse.build()
     assert severity(warehouse)["reporting"] == 1
     (as_of,) = warehouse.mart("as_of")
     assert (as_of["window_from_on"], as_of["as_of_on"]) == (date(2024, 7, 1), date(2025, 6, 30))
 
 
-def test_a_release_of_marts_built_as_of_another_batch_is_refused(warehouse):
-    warehouse.build_all(as_of_batch=1)
+def test_a_release_of_marts_built_as_of_another_batch_is_refused(after):
+    warehouse = after(nobody)
     with pytest.raises(PipelineError, match="another batch"):
         draft(warehouse.con, as_of_batch=2, as_of_at=AT, now=AT, minimum_cell=11)
 
 
-def test_a_mart_whose_file_is_gone_is_dropped(warehouse):
-    warehouse.build_all()
+def test_a_mart_whose_file_is_gone_is_dropped(after):
+    warehouse = after(nobody)
     warehouse.con.execute("CREATE TABLE marts.left_over AS SELECT 1 AS one")
     warehouse.build_all()
     assert warehouse.rows("SELECT table_name FROM duckdb_tables() WHERE table_name = 'left_over'") == []
 
 
-def test_every_mart_says_what_it_is(warehouse):
-    warehouse.build_all()
-    for row in warehouse.rows("SELECT table_name, comment FROM duckdb_tables() WHERE schema_name = 'marts'"):
+def test_every_mart_says_what_it_is(after):
+    rows = after(nobody).rows("SELECT table_name, comment FROM duckdb_tables() WHERE schema_name = 'marts'")
+    assert {row["table_name"] for row in rows} == set(marts())
+    for row in rows:
         assert "Grain:" in row["comment"], row["table_name"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from warehouse_records import Warehouse, new_warehouse
+from warehouse_records import Warehouse
 
 from flows.stages.cells import decide, read_cells, relations_of
 from flows.stages.frame import label, publishable
@@ -16,7 +16,7 @@ START = date(2024, 1, 10)
 
 
 @pytest.fixture(scope="module")
-def released():
+def released(new_warehouse):
     """(cells, rows of the frame by cell key and statistic): 40 start yoga, 36 are assessed again, five of whom score worse."""
     with new_warehouse() as con:
         warehouse = Warehouse(con)

@@ -10,10 +10,11 @@ from datetime import date, timedelta
 from fractions import Fraction
 from itertools import combinations_with_replacement
 
+import modes
 import numpy as np
 import pytest
 from scipy import stats
-from warehouse_records import AS_OF_AT, Warehouse, as_uuid, new_warehouse
+from warehouse_records import AS_OF_AT, Warehouse, as_uuid
 
 from schemas.instruments import instrument, score
 
@@ -280,8 +281,9 @@ class World:
         return found
 
 
-@pytest.fixture(scope="module", params=range(8))
-def world(request) -> Iterator[tuple[World, Warehouse]]:
+# Of 65 faults planted in these marts that any of the eight shows, these show all.
+@pytest.fixture(scope="module", params=modes.share((0, 1, 3, 5), range(8)))
+def world(request, new_warehouse) -> Iterator[tuple[World, Warehouse]]:
     with new_warehouse() as con:
         warehouse = Warehouse(con)
         yield World(request.param, warehouse), warehouse

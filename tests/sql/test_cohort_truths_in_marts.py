@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from warehouse_records import Warehouse, new_warehouse
+from warehouse_records import Warehouse
 
 from flows.cohort import write_cohort
 from flows.cohort.model import COHORT_ENDS_ON
@@ -44,7 +44,7 @@ def types(warehouse: Warehouse, table: str, columns: list[str]) -> list[tuple[st
 
 
 @pytest.fixture(scope="module")
-def cohort(tmp_path_factory) -> Warehouse:
+def cohort(tmp_path_factory, new_warehouse) -> Warehouse:
     folder = tmp_path_factory.mktemp("cohort")
     write_cohort(folder, PATIENTS, dirt=False)
     with new_warehouse() as con:

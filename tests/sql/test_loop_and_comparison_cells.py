@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from warehouse_records import nobody
 
 from flows.stages import build as build_stage
 from flows.stages.cells import decide, read_cells
@@ -55,9 +56,17 @@ def readings(warehouse):
 
 
 @pytest.fixture
-def loop(warehouse):
+def with_marts(after):
+    """All marts of nobody; what a test needs it writes into them."""
+    warehouse = after(nobody)
+    warehouse.as_of()
+    return warehouse
+
+
+@pytest.fixture
+def loop(with_marts):
     """Three arrows as the circle says, each beyond chance, of 60 patients of 100."""
-    warehouse.build_all()
+    warehouse = with_marts
     con = warehouse.con
     con.execute("DELETE FROM marts.loop_lag")
     for predictor, outcome, slope in (
@@ -105,9 +114,9 @@ def test_slopes_are_hidden_with_the_patients_they_are_of(loop):
 
 
 @pytest.fixture
-def comparison(warehouse):
+def comparison(with_marts):
     """One treatment and outcome: 80 started, 60 matched with 50 controls, 45 still taking it."""
-    warehouse.build_all()
+    warehouse = with_marts
     con = warehouse.con
     for position, (group, count) in enumerate(
         {
@@ -198,7 +207,7 @@ def test_every_table_value_and_statistic_of_a_topic_has_its_words(loop, comparis
 
 
 def test_every_outcome_has_its_tables(warehouse):
-    warehouse.build_all()
+    warehouse.build()
     tables = {table.table_id for table in topic("comparison").tables}
     for row in warehouse.mart("trial_outcome"):
         outcome = row["outcome_code"]
@@ -233,5 +242,5 @@ def test_estimated_marts_have_their_statement_like_any_other():
 
 def test_an_estimated_mart_is_the_same_whenever_it_is_made(loop):
     before = {name: loop.rows(f"SELECT * FROM marts.{name}") for name in ("comparison", "loop_correlation")}
-    loop.build_all()
+    loop.build()
     assert before == {name: loop.rows(f"SELECT * FROM marts.{name}") for name in before}

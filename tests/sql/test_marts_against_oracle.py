@@ -7,8 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
+import modes
 import pytest
-from warehouse_records import AS_OF_AT, Warehouse, as_uuid, new_warehouse
+from warehouse_records import AS_OF_AT, Warehouse, as_uuid
 
 AS_OF_ON = AS_OF_AT.date()
 SYMPTOMS = ["muscle_weakness", "leg_weakness", "arm_weakness", "fatigue", "canonical:thing"]
@@ -107,8 +108,10 @@ class World:
         return {p["name"]: p for p in self.patients if p["consented"] and p["condition_code"] == "ms"}
 
 
-@pytest.fixture(scope="module", params=range(25))
-def world(request) -> Iterator[World]:
+# Of 58 faults planted in these marts that any of the 25 shows, 2 shows all, and so do 20 and 23; 1 has few patients, and 16 alone shows
+# that a report of no weakness tells of no cause.
+@pytest.fixture(scope="module", params=modes.share((1, 2, 16, 20, 23), range(25)))
+def world(request, new_warehouse) -> Iterator[World]:
     with new_warehouse() as con:
         made = World(request.param, Warehouse(con))
         made.warehouse.build()

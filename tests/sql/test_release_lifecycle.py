@@ -1,45 +1,39 @@
 """Draft, approve, hold: only what was approved is published and counts as shown; a repeat gives the same figures or says why not."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from test_release_differences import counts, erase, fill
+from release_states import (
+    counts,
+    drafted,
+    drafted_60,
+    drafted_without_news,
+    erase,
+    held_60,
+    held_180,
+    join,
+    published_60,
+    published_200,
+    said_yes,
+)
 from warehouse_records import AS_OF_AT
 
 from flows.errors import HeldError, NotFoundError, UsageError
-from flows.stages.build import build
 from flows.stages.differences import DAY_OF, AsOf, figure_differences, record_differences
 from flows.stages.lifecycle import approve, hold, releases, stored
-from flows.stages.release import draft, shown_before
-from flows.stages.repeat import repeat_release
+from flows.stages.release import shown_before
+from flows.stages.repeat import changes_since, repeat_release
 from schemas.contract import TABLES
-
-
-def drafted(warehouse, batch=1, at=AS_OF_AT):
-    build(warehouse.con, batch, at)
-    return draft(warehouse.con, as_of_batch=batch, as_of_at=at, now=at, minimum_cell=11)
-
-
-def said_yes(warehouse, release):
-    return approve(warehouse.con, release.release_id, "looked at", AS_OF_AT)
 
 
 def statuses(warehouse):
     return {line.release_id: line.status for line in releases(warehouse.con)}
 
 
-def join(warehouse, *names):
-    """Patients who come with the next batch."""
-    for name in names:
-        warehouse.add("patient", name, record=name, condition_code="ms", admitted_in=2)
-        warehouse.add(
-            "consent", name, scope="aggregate_release", status="granted", effective_at=AS_OF_AT, admitted_in=2
-        )
-
-
-def test_a_draft_is_not_shown_until_it_is_approved(warehouse):
-    fill(warehouse, 60)
-    made = drafted(warehouse)
+def test_a_draft_is_not_shown_until_it_is_approved(after):
+    warehouse = after(drafted_60)
+    made = stored(warehouse.con, 1)
     assert made.status == "draft"
     assert shown_before(warehouse.con) == {}
     assert said_yes(warehouse, made)
@@ -47,25 +41,21 @@ def test_a_draft_is_not_shown_until_it_is_approved(warehouse):
     assert statuses(warehouse) == {1: "approved"}
 
 
-def test_what_is_approved_is_the_frame_that_was_drafted(warehouse):
-    fill(warehouse, 60)
-    made = drafted(warehouse)
-    join(warehouse, *(f"new{n}" for n in range(30)))
-    build(warehouse.con, 2, AS_OF_AT)
+def test_what_is_approved_is_the_frame_that_was_drafted(after):
+    """Whatever marts say by now: here there are none any more."""
+    warehouse = after(drafted_60)
+    made = stored(warehouse.con, 1)
+    warehouse.con.execute("DROP SCHEMA marts CASCADE")
     said_yes(warehouse, made)
     assert stored(warehouse.con, 1).frame == made.frame
     assert stored(warehouse.con, 1).status == "approved"
     assert counts(stored(warehouse.con, 1))["condition=ms"] == (60, 1)
 
 
-def test_a_rejected_draft_counts_for_nothing(warehouse):
+def test_a_rejected_draft_counts_for_nothing(after):
     """200 published; a draft of 180 is held; 8 more leave. Beside the draft these are few, beside what readers have they are not."""
-    fill(warehouse, 200)
-    said_yes(warehouse, drafted(warehouse))
-    erase(warehouse, *(f"p{n}" for n in range(20)))
-    held = drafted(warehouse, 2)
-    assert counts(held)["condition=ms"] == (180, 2)
-    hold(warehouse.con, held.release_id, "a source is missing", AS_OF_AT)
+    warehouse = after(held_180)
+    assert counts(stored(warehouse.con, 2))["condition=ms"] == (180, 2)
     assert shown_before(warehouse.con)["condition=ms"].cell_count == 200
     erase(warehouse, *(f"p{n}" for n in range(20, 28)))
     third = drafted(warehouse, 3)
@@ -73,25 +63,20 @@ def test_a_rejected_draft_counts_for_nothing(warehouse):
     assert counts(third)["condition=ms"] == (172, 3)
 
 
-def test_few_who_left_are_held_beside_what_was_published_whatever_drafts_said(warehouse):
+def test_few_who_left_are_held_beside_what_was_published_whatever_drafts_said(after):
     """200 published, a draft of 180 held, and 16 of the 20 come back: 4 are missing of what readers have."""
-    fill(warehouse, 200)
-    said_yes(warehouse, drafted(warehouse))
-    kept = warehouse.rows("FROM history.patient")
-    erase(warehouse, *(f"p{n}" for n in range(20)))
-    hold(warehouse.con, drafted(warehouse, 2).release_id, "no", AS_OF_AT)
+    warehouse = after(held_180)
+    before = after(published_200).rows("FROM history.patient ORDER BY record_number")
     for n in range(16):
-        warehouse.patient(f"p{n}", **{k: kept[n][k] for k in ("sex", "ms_course")})
+        warehouse.patient(f"p{n}", **{k: before[n][k] for k in ("sex", "ms_course")})
     third = drafted(warehouse, 3)
     assert counts(third)["condition=ms"] == (200, 1), "196 beside 200: it stays as it was shown"
 
 
-def test_a_draft_that_was_not_compared_with_what_is_published_cannot_be_approved(warehouse):
-    fill(warehouse, 200)
-    held = drafted(warehouse, 1)
-    hold(warehouse.con, held.release_id, "not yet", AS_OF_AT)
-    later = drafted(warehouse, 2)
-    said_yes(warehouse, later)
+def test_a_draft_that_was_not_compared_with_what_is_published_cannot_be_approved(after):
+    warehouse = after(held_60)
+    held = stored(warehouse.con, 1)
+    said_yes(warehouse, drafted_without_news(warehouse, 2))
     with pytest.raises(UsageError, match="superseded"):
         said_yes(warehouse, held)
     # Whatever its status says: it is the comparison that counts.
@@ -101,41 +86,36 @@ def test_a_draft_that_was_not_compared_with_what_is_published_cannot_be_approved
     assert shown_before(warehouse.con)["condition=ms"].release_id == 2
 
 
-def test_a_draft_that_counts_somebody_who_was_forgotten_since_cannot_be_approved(warehouse):
-    fill(warehouse, 200)
-    made = drafted(warehouse)
+def test_a_draft_that_counts_somebody_who_was_forgotten_since_cannot_be_approved(after):
+    warehouse = after(drafted_60)
     warehouse.ledger("erasure", erasure_id=1, source_system="canonical", tombstone="t", begun_at=AS_OF_AT)
     with pytest.raises(HeldError, match="forgotten"):
-        said_yes(warehouse, made)
+        said_yes(warehouse, stored(warehouse.con, 1))
 
 
-def test_a_later_draft_takes_the_place_of_one_that_waits(warehouse):
-    fill(warehouse, 60)
-    drafted(warehouse, 1)
-    drafted(warehouse, 2)
+def test_a_later_draft_takes_the_place_of_one_that_waits(after):
+    warehouse = after(drafted_60)
+    drafted_without_news(warehouse, 2)
     assert statuses(warehouse) == {1: "superseded", 2: "draft"}
     with pytest.raises(UsageError, match="superseded"):
         approve(warehouse.con, 1, "no", AS_OF_AT)
     assert warehouse.rows("SELECT DISTINCT release_id FROM ops.shown_cell") == [{"release_id": 2}]
 
 
-def test_what_was_held_can_be_approved_after_all(warehouse):
-    fill(warehouse, 60)
-    made = drafted(warehouse)
-    hold(warehouse.con, 1, "wait", AS_OF_AT)
-    assert said_yes(warehouse, made)
+def test_what_was_held_can_be_approved_after_all(after):
+    warehouse = after(held_60)
+    assert said_yes(warehouse, stored(warehouse.con, 1))
     (line,) = releases(warehouse.con)
     assert (line.status, line.reason) == ("approved", "looked at")
 
 
-def test_what_is_published_cannot_be_held_and_is_approved_once(warehouse):
-    fill(warehouse, 60)
-    made = drafted(warehouse)
-    said_yes(warehouse, made)
+def test_what_is_published_cannot_be_held_and_is_approved_once(after):
+    warehouse = after(published_60)
+    made = stored(warehouse.con, 1)
     assert not said_yes(warehouse, made), "again changes nothing"
     with pytest.raises(UsageError, match="cannot be called back"):
         hold(warehouse.con, 1, "oh", AS_OF_AT)
-    said_yes(warehouse, drafted(warehouse, 2))
+    said_yes(warehouse, drafted_without_news(warehouse, 2))
     with pytest.raises(UsageError, match="release 2 after it"):
         said_yes(warehouse, made)
 
@@ -146,31 +126,26 @@ def test_there_is_no_deciding_on_what_is_not_there(warehouse, decision):
         decision(warehouse.con, 7, "why", AS_OF_AT)
 
 
-def test_the_same_report_after_an_approval_is_what_was_approved(warehouse):
-    fill(warehouse, 60)
-    made = drafted(warehouse)
-    said_yes(warehouse, made)
+def test_the_same_report_after_an_approval_is_what_was_approved(after):
+    warehouse = after(published_60)
+    made = stored(warehouse.con, 1)
     erase(warehouse, "p1")
     again = drafted(warehouse)
     assert (again.release_id, again.status) == (1, "approved")
     assert again.frame == made.frame, "no release on demand after an erasure"
 
 
-def test_the_same_report_after_a_hold_stays_held(warehouse):
-    fill(warehouse, 60)
-    drafted(warehouse)
-    hold(warehouse.con, 1, "a source is missing", AS_OF_AT)
+def test_the_same_report_after_a_hold_stays_held(after):
+    warehouse = after(held_60)
     with pytest.raises(HeldError, match="a source is missing"):
-        drafted(warehouse)
-    assert drafted(warehouse, 2).release_id == 2
+        drafted_without_news(warehouse, 1)
+    assert drafted_without_news(warehouse, 2).release_id == 2
 
 
-def test_a_stored_release_is_whole(warehouse):
-    fill(warehouse, 60)
-    warehouse.ledger("source", source_system="visible", description="An app", fingerprint="f", consent_basis="terms")
-    made = drafted(warehouse)
+def test_a_stored_release_is_whole(after):
+    warehouse = after(drafted_60)
     found = stored(warehouse.con, 1)
-    assert found == made
+    assert found == drafted_without_news(warehouse, 1), "the same report asked again"
     assert (found.window_to_on, found.sources[0].consent_basis) == (AS_OF_AT.date(), "terms")
     assert set(found.fingerprints) == {"marts", "contracts", "code lists", "program"}
 
@@ -182,37 +157,24 @@ def repeated(warehouse, release_id=1):
     return repeat_release(warehouse.con, release_id)
 
 
-def test_a_release_is_repeated_exactly_after_more_has_come(warehouse):
-    fill(warehouse, 200)
-    said_yes(warehouse, drafted(warehouse))
-    join(warehouse, *(f"new{n}" for n in range(40)))
-    second = drafted(warehouse, 2, AS_OF_AT + timedelta(days=40))
-    assert counts(second)["condition=ms"] == (240, 2)
+def test_releases_are_repeated_exactly_after_more_has_come(after):
+    """What is held beside an earlier release depends on what was shown by then, not on what is shown today."""
+    warehouse = after(published_200)
+    join(warehouse, *(f"new{n}" for n in range(4)))
+    second = drafted(warehouse, 2, AS_OF_AT + timedelta(days=20))
+    assert counts(second)["condition=ms"] == (200, 1)
     said_yes(warehouse, second)
+    join(warehouse, *(f"later{n}" for n in range(40)), batch=3)
+    third = drafted(warehouse, 3, AS_OF_AT + timedelta(days=40))
+    assert counts(third)["condition=ms"] == (244, 3)
+    said_yes(warehouse, third)
     for release_id in (1, 2):
         found = repeated(warehouse, release_id)
         assert (found.is_exact, found.reasons, found.differing) == (True, [], {})
 
 
-def test_a_release_with_figures_of_an_earlier_one_is_repeated_exactly(warehouse):
-    """What is held beside an earlier release depends on what was shown by then, not on what is shown today."""
-    fill(warehouse, 200)
-    said_yes(warehouse, drafted(warehouse))
-    join(warehouse, *(f"new{n}" for n in range(4)))
-    second = drafted(warehouse, 2)
-    assert counts(second)["condition=ms"] == (200, 1)
-    said_yes(warehouse, second)
-    join(warehouse, *(f"later{n}" for n in range(40)))
-    said_yes(warehouse, drafted(warehouse, 3))
-    warehouse.con.execute(
-        "UPDATE history.patient SET admitted_in = 3 WHERE record_id IN (SELECT record_id FROM history.patient ORDER BY record_number DESC LIMIT 40)"
-    )
-    assert repeated(warehouse, 2).is_exact
-
-
-def test_who_was_forgotten_makes_a_release_unrepeatable_and_it_says_so(warehouse):
-    fill(warehouse, 60)
-    said_yes(warehouse, drafted(warehouse))
+def test_who_was_forgotten_makes_a_release_unrepeatable_and_it_says_so(after):
+    warehouse = after(published_60)
     erase(warehouse, "p1", "p2")
     for number in (1, 2):
         warehouse.ledger(
@@ -224,29 +186,28 @@ def test_who_was_forgotten_makes_a_release_unrepeatable_and_it_says_so(warehouse
     assert found.reasons == ["2 people were forgotten since"]
 
 
-@pytest.mark.parametrize("part", ["marts", "contracts", "code lists", "program"])
-def test_what_else_has_changed_is_named_by_its_part(warehouse, part):
-    fill(warehouse, 60)
-    said_yes(warehouse, drafted(warehouse))
+def test_what_else_has_changed_is_named_by_its_part(after):
+    warehouse = after(published_60)
     erase(warehouse, "p1")
+    old = stored(warehouse.con, 1)
+    for part in old.fingerprints:
+        reasons = changes_since(warehouse.con, replace(old, fingerprints=old.fingerprints | {part: "other"}))
+        assert reasons == [f"changed since: {part}"]
     warehouse.con.execute(
         "UPDATE ops.release SET fingerprints = list_transform(fingerprints, "
-        "lambda f: {'part': f.part, 'mark': CASE WHEN f.part = $part THEN 'other' ELSE f.mark END})",
-        {"part": part},
+        "lambda f: {'part': f.part, 'mark': CASE WHEN f.part = 'code lists' THEN 'other' ELSE f.mark END})"
     )
-    assert repeated(warehouse).reasons == [f"changed since: {part}"]
+    assert repeated(warehouse).reasons == ["changed since: code lists"]
 
 
-def test_what_changed_without_effect_is_repeated_exactly(warehouse):
-    fill(warehouse, 60)
-    said_yes(warehouse, drafted(warehouse))
+def test_what_changed_without_effect_is_repeated_exactly(after):
+    warehouse = after(published_60)
     warehouse.ledger("erasure", erasure_id=1, source_system="canonical", tombstone="t", begun_at=AS_OF_AT)
     assert repeated(warehouse).is_exact, "who was forgotten was in no figure"
 
 
-def test_a_figure_that_differs_for_no_known_reason_is_not_explained_away(warehouse):
-    fill(warehouse, 60)
-    said_yes(warehouse, drafted(warehouse))
+def test_a_figure_that_differs_for_no_known_reason_is_not_explained_away(after):
+    warehouse = after(published_60)
     # Its count and its share.
     warehouse.con.execute("UPDATE ops.release_cell SET value = value + 1 WHERE cell_key = 'condition=ms'")
     found = repeated(warehouse)

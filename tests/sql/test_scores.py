@@ -7,7 +7,7 @@ from datetime import date
 from fractions import Fraction
 
 import pytest
-from warehouse_records import AS_OF_AT, Warehouse, as_uuid, new_warehouse
+from warehouse_records import AS_OF_AT, Warehouse, as_uuid
 
 from schemas.instruments import instruments, score
 
@@ -90,7 +90,7 @@ def answers_of(random, items):
 
 
 @pytest.mark.parametrize("known", [i for i in instruments() if i.versions], ids=lambda i: i.code)
-def test_sql_scores_as_the_reference_does(known):
+def test_sql_scores_as_the_reference_does(known, new_warehouse):
     with new_warehouse() as con:
         warehouse, randomly, expected = Warehouse(con), random.Random(known.code), {}
         warehouse.patient("p")

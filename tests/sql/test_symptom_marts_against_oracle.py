@@ -8,9 +8,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 
+import modes
 import pytest
 from test_marts_against_oracle import newest
-from warehouse_records import AS_OF_AT, Warehouse, new_warehouse
+from warehouse_records import AS_OF_AT, Warehouse
 
 AS_OF_ON = AS_OF_AT.date()
 FROM_ON = AS_OF_ON - timedelta(days=364)
@@ -140,8 +141,9 @@ class World:
         return found
 
 
-@pytest.fixture(scope="module", params=range(25))
-def world(request) -> Iterator[World]:
+# Of 178 faults planted in these marts that any of the 25 shows, 16 and 6 show all; 1 has few patients, 12 and 24 show most.
+@pytest.fixture(scope="module", params=modes.share((1, 6, 12, 16, 24), range(25)))
+def world(request, new_warehouse) -> Iterator[World]:
     with new_warehouse() as con:
         made = World(request.param, Warehouse(con))
         made.warehouse.build()
@@ -321,8 +323,8 @@ def test_participation_and_response(world):
 
 
 def test_assessment_mode(world):
-    modes = [newest(reports, "assessed_on")["mode"] or "unknown" for reports in assessed(world).values()]
-    assert nonzero(world.warehouse.mart("assessment_mode"), "mode") == tally((mode,) for mode in modes)
+    given = [newest(reports, "assessed_on")["mode"] or "unknown" for reports in assessed(world).values()]
+    assert nonzero(world.warehouse.mart("assessment_mode"), "mode") == tally((mode,) for mode in given)
 
 
 def test_relapses(world):

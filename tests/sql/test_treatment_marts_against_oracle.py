@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from scipy import stats
-from warehouse_records import AS_OF_AT, Warehouse, new_warehouse
+from warehouse_records import AS_OF_AT, Warehouse
 
 AS_OF_ON = AS_OF_AT.date()
 CATEGORIES = {"baclofen": "medication", "dalfampridine": "medication", "yoga": "exercise", "cane": "assistive_device"}
@@ -102,7 +102,7 @@ def _recency(given: dict) -> tuple:
 
 
 @pytest.fixture(scope="module", params=[(1, 4), (2, 25), (3, 80), (4, 120)], ids=str)
-def world(request):
+def world(request, new_warehouse):
     with new_warehouse() as con:
         made = World(request.param[0], Warehouse(con), request.param[1])
         made.warehouse.build()

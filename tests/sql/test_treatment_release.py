@@ -8,6 +8,7 @@ from fnmatch import fnmatch
 
 import pytest
 from scipy import stats
+from warehouse_records import Warehouse, details_of_every_treatment
 
 from flows.stages.cells import decide, read_cells, relations_of
 from flows.stages.frame import publishable
@@ -41,19 +42,51 @@ def rate(warehouse, treatment, source="canonical", purpose="spasticity", unrated
             take(warehouse, name, treatment, None if level == "unrated" else level, source, purpose)
 
 
+def figures(warehouse):
+    """(cells by key, rows of the frame by table, subject, first and second value and statistic)"""
+    warehouse.build_all()
+    cells = read_cells(warehouse.con)
+    decided = decide(cells, MINIMUM)
+    frame = publishable(warehouse.con, cells, decided.hidden, 1, 1, AS_OF_AT)
+    rows = {(r["table_id"], r["subject"], r["value_1"], r["value_2"], r["statistic"]): r for r in frame.to_pylist()}
+    return {cell.cell_key: cell for cell in cells}, rows
+
+
 @pytest.fixture
 def released(warehouse, details_of_all):
-    """(cells by key, rows of the frame by table, first value, second value and statistic)"""
+    return lambda: figures(warehouse)
 
-    def run():
-        warehouse.build_all()
-        cells = read_cells(warehouse.con)
-        decided = decide(cells, MINIMUM)
-        frame = publishable(warehouse.con, cells, decided.hidden, 1, 1, AS_OF_AT)
-        rows = {(r["table_id"], r["subject"], r["value_1"], r["value_2"], r["statistic"]): r for r in frame.to_pylist()}
-        return {cell.cell_key: cell for cell in cells}, rows
 
-    return run
+@pytest.fixture(scope="module")
+def of_baclofen(new_warehouse):
+    """Rows of the frame where only baclofen is rated."""
+    with details_of_every_treatment(), new_warehouse() as con:
+        warehouse = Warehouse(con)
+        rate(warehouse, "baclofen", **FULL)
+        return figures(warehouse)[1]
+
+
+@pytest.fixture(scope="module")
+def of_stops(new_warehouse):
+    """(cells, rows) of four treatments that were taken and stopped, none of them rated."""
+    with details_of_every_treatment(), new_warehouse() as con:
+        warehouse = Warehouse(con)
+        stops(warehouse, 60, 20)
+        stops(warehouse, 150, 30, ["side_effects", "doctor_advice"])
+        stops(warehouse, 300, 40)
+        rate(warehouse, "baclofen", unrated=60)
+        # A few stop between two days that are printed.
+        stops(warehouse, 60, 20, treatment="tizanidine")
+        stops(warehouse, 150, 3, treatment="tizanidine")
+        stops(warehouse, 300, 40, treatment="tizanidine")
+        rate(warehouse, "tizanidine", unrated=60)
+        # Most go on.
+        stops(warehouse, 60, 20, treatment="dantrolene")
+        rate(warehouse, "dantrolene", unrated=60)
+        # All stopped, some for no reason that is known.
+        stops(warehouse, 60, 20, ["side_effects", "cost"], "amantadine")
+        stops(warehouse, 70, 15, ["unknown"], "amantadine")
+        return figures(warehouse)
 
 
 FULL = {"major": 14, "moderate": 16, "slight": 13, "none": 12, "cant_tell": 11, "unrated": 15}
@@ -88,9 +121,9 @@ def test_a_shrunk_share_stands_beside_n_and_names_all_its_prior_was_fitted_to(wa
     }  # fmt: skip
 
 
-def test_a_treatment_too_small_to_be_shown_leaves_no_trace_in_the_prior_of_the_others(warehouse, released):
+def test_a_treatment_too_small_to_be_shown_leaves_no_trace_in_the_prior_of_the_others(warehouse, released, of_baclofen):
+    before = of_baclofen
     rate(warehouse, "baclofen", **FULL)
-    _, before = released()
     rate(warehouse, "tizanidine", major=9, unrated=15)
     rate(warehouse, "dantrolene", slight=10, unrated=15)  # two small ones hide one another
     _, after = released()
@@ -104,9 +137,9 @@ def test_without_a_treatment_large_enough_nothing_is_shrunk(warehouse, released)
     assert all(not cell.statistics for cell in cells.values() if cell.mart == "treatment_effectiveness")
 
 
-def test_translated_ratings_stand_alone(warehouse, released):
+def test_translated_ratings_stand_alone(warehouse, released, of_baclofen):
+    before = of_baclofen
     rate(warehouse, "baclofen", **FULL)
-    _, before = released()
     rate(warehouse, "baclofen", source="druglib", **(FULL | {"major": 40}))
     cells, after = released()
     native = {key: row for key, row in after.items() if key[0].endswith("_native")}
@@ -147,17 +180,13 @@ def stops(warehouse, days, count, reasons=("cost",), treatment="baclofen"):
         )
 
 
-def on_treatment(rows, day, statistic="on_treatment"):
-    return rows["time_on_native", "baclofen", "baclofen", str(day), statistic]
+def on_treatment(rows, day, statistic="on_treatment", treatment="baclofen"):
+    return rows["time_on_native", treatment, treatment, str(day), statistic]
 
 
-def test_a_curve_is_shown_at_few_days_and_ends_where_few_are_followed(warehouse, released):
-    stops(warehouse, 60, 20)
-    stops(warehouse, 150, 30, ["side_effects", "doctor_advice"])
-    stops(warehouse, 300, 40)
-    rate(warehouse, "baclofen", unrated=60)
-    _, rows = released()
-    assert [key[3] for key in rows if key[0] == "time_on_native" and key[4] == "count"] == [
+def test_a_curve_is_shown_at_few_days_and_ends_where_few_are_followed(of_stops):
+    _, rows = of_stops
+    assert [key[3] for key in rows if key[:2] == ("time_on_native", "baclofen") and key[4] == "count"] == [
         "0",
         "90",
         "180",
@@ -176,33 +205,25 @@ def test_a_curve_is_shown_at_few_days_and_ends_where_few_are_followed(warehouse,
     assert rows["stop_risk_native", "baclofen", "side_effects", "180", "stopped_for_cause"]["value"] == 0.2
 
 
-def test_a_few_stops_between_two_days_hide_a_point_of_the_curve(warehouse, released):
-    stops(warehouse, 60, 20)
-    stops(warehouse, 150, 3)
-    stops(warehouse, 300, 40)
-    rate(warehouse, "baclofen", unrated=60)
-    _, rows = released()
-    assert on_treatment(rows, 180)["state"] == "suppressed" or on_treatment(rows, 90)["state"] == "suppressed"
-    assert on_treatment(rows, 365)["state"] == "shown"
+def test_a_few_stops_between_two_days_hide_a_point_of_the_curve(of_stops):
+    _, rows = of_stops
+    state = {day: on_treatment(rows, day, treatment="tizanidine")["state"] for day in (90, 180, 365)}
+    assert state[180] == "suppressed" or state[90] == "suppressed"
+    assert state[365] == "shown"
 
 
-def test_a_median_that_is_not_reached_is_no_number(warehouse, released):
-    stops(warehouse, 60, 20)
-    rate(warehouse, "baclofen", unrated=60)
-    _, rows = released()
-    found = on_treatment(rows, 0, "median_months")
+def test_a_median_that_is_not_reached_is_no_number(of_stops):
+    found = on_treatment(of_stops[1], 0, "median_months", "dantrolene")
     assert (found["state"], found["value"]) == ("shown", None)
 
 
-def test_reasons_given_and_not_given_are_all_who_stopped(warehouse, released):
-    stops(warehouse, 60, 20, ["side_effects", "cost"])
-    stops(warehouse, 70, 15, ["unknown"])
-    cells, rows = released()
-    stopped = "condition=ms|source_family=native|treatment=baclofen|use=stopped"
+def test_reasons_given_and_not_given_are_all_who_stopped(of_stops):
+    cells, rows = of_stops
+    stopped = "condition=ms|source_family=native|treatment=amantadine|use=stopped"
     assert cells[stopped].cell_count == 35
     assert cells[f"{stopped}|reason=given"].cell_count == 20
     assert cells[f"{stopped}|reason=not_given"].cell_count == 15
-    assert rows["stop_reasons_native", "baclofen", "cost", None, "share"]["denominator"] == 20
+    assert rows["stop_reasons_native", "amantadine", "cost", None, "share"]["denominator"] == 20
     assert f"{stopped}|reason=unknown" not in cells
     assert (
         relations_of(list(cells.values())).counts[f"{stopped}|reason=given counted more than once"] == 0
@@ -229,11 +250,9 @@ def test_few_with_other_side_effects_hide_who_named_one(warehouse, released):
         assert rows["side_effect_codes_native", "baclofen", "dizziness", None, statistic]["state"] == "suppressed"
 
 
-def test_no_report_of_a_side_effect_is_no_figure(warehouse, released):
+def test_no_report_of_a_side_effect_is_no_figure(of_stops):
     """Of a treatment nobody answered for there is nothing, not a zero that reads as "none"."""
-    rate(warehouse, "baclofen", unrated=30)
-    cells, rows = released()
-    assert not [key for key in rows if key[0].startswith("side_effect")]
+    assert not [key for key in of_stops[1] if key[0].startswith("side_effect")]
     assert words()["answer_side_effect_severity"]["none"] == "Rated as none"
 
 

@@ -6,10 +6,11 @@ import math
 import random
 from datetime import date, timedelta
 
+import modes
 import numpy as np
 import pytest
 from statsmodels.duration.survfunc import CumIncidenceRight, SurvfuncRight
-from warehouse_records import AS_OF_AT, Warehouse, new_warehouse
+from warehouse_records import AS_OF_AT, Warehouse
 
 AS_OF_ON = AS_OF_AT.date()
 Z = 1.959963984540054
@@ -182,8 +183,9 @@ def slow_survival(people, until):
     return left, greenwood, incidence
 
 
-@pytest.fixture(scope="module", params=range(12))
-def random_world(request):
+# Of 26 faults planted in these marts that any of the twelve shows, 7 shows all, and so does 8.
+@pytest.fixture(scope="module", params=modes.share((4, 7, 8), range(12)))
+def random_world(request, new_warehouse):
     g = random.Random(request.param)
     people = []
     with new_warehouse() as con:

@@ -6,8 +6,9 @@ import random
 from collections import Counter
 from datetime import date, timedelta
 
+import modes
 import pytest
-from warehouse_records import AS_OF_AT, Warehouse, new_warehouse
+from warehouse_records import AS_OF_AT, Warehouse
 
 from flows.stages.cells import decide, read_cells, relations_of
 from flows.stages.frame import publishable
@@ -221,8 +222,9 @@ def slow_switches(world: World) -> Counter:
     return expected
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_switches_agree_with_a_slow_version(seed):
+# Of 17 faults planted in these marts that any of the four shows, 2 shows all.
+@pytest.mark.parametrize("seed", modes.share((0, 2), range(4)))
+def test_switches_agree_with_a_slow_version(seed, new_warehouse):
     with new_warehouse() as con:
         world = World(seed, Warehouse(con), 120)
         world.warehouse.build()
