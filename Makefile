@@ -15,7 +15,7 @@ demo: $(STAMP)  ## a synthetic cohort, ingested and reported on, in the folder d
 	rm -rf demo
 	$(BIN)/outcomes demo demo --patients $(PATIENTS)
 
-test: $(STAMP)  ## every rule, in under ten minutes
+test: $(STAMP)  ## every rule, in minutes
 	$(BIN)/python -m pytest -n auto
 
 check: $(STAMP)  ## format, lint and types

@@ -1,4 +1,4 @@
-"""The two modes of the tests. The default one keeps every rule on a bounded share of examples, seeds and kills, within ten minutes;
+"""The two modes of the tests. The default one keeps every rule on a bounded share of examples, seeds and kills, in minutes;
 `make test-long` (OUTCOMES_TESTS=long) runs all of it, and there hypothesis draws new examples each time.
 """
 
