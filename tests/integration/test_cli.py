@@ -177,6 +177,16 @@ def test_the_commands_people_wait_for_do_not_load_what_they_do_not_need(home, ou
             assert f" {package}\n" not in loaded, (words, package)
 
 
+def test_the_gate_does_not_load_what_no_suite_of_ours_asks_for():
+    code = (
+        "import sys, flows.audit\n"
+        "assert 'scipy.stats._stats_py' not in sys.modules, 'loaded at once'\n"
+        "from scipy import stats\n"
+        "assert stats.norm.cdf(0) == 0.5, 'not there when it is used'"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stderr == ""
+
+
 def test_every_command_of_the_readme_exists():
     text = (Path(__file__).parents[2] / "README.md").read_text()
     helped = subprocess.run([OUTCOMES, "--help"], capture_output=True, text=True, check=True).stdout
