@@ -1,7 +1,11 @@
 """What tests share: a workspace of their own, a clock that stands still, the folder of real exports."""
 
+import os
 from collections import Counter
 from pathlib import Path
+
+# Workers share the cores, and so do not spin on them; numpy reads this when it is first imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import canonical
 import modes
@@ -62,16 +66,35 @@ def receiver():
     found.stop()
 
 
+_STANDING = pytest.StashKey[standing_installation.Standing]()
+
+
 @pytest.fixture(scope="session")
-def standing(tmp_path_factory, receiver):
+def prefect_home(ready):
+    """The files of a Prefect server that was started once, to be copied: making its database takes longer than its start."""
+    return ready.made("prefect", standing_installation.prefect_home)
+
+
+@pytest.fixture(scope="session")
+def standing(tmp_path_factory, receiver, prefect_home, request):
     """`outcomes up` on a workspace of its own: one for all tests that need a server (`grouping.MADE_ONCE`)."""
     found = standing_installation.Standing(
-        tmp_path_factory.mktemp("up") / "standing", f'notify_url = "{receiver.url}"\n'
+        tmp_path_factory.mktemp("up") / "standing", f'notify_url = "{receiver.url}"\n', prefect_home
     )
+    request.config.stash[_STANDING] = found
     found.start()
     yield found
     if found.process.poll() is None:
         found.stop()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item, nextitem):
+    """The server stops after the last test that needs it: at rest it still takes a twentieth of a core."""
+    if "standing" in item.fixturenames and (nextitem is None or "standing" not in nextitem.fixturenames):
+        found = item.config.stash[_STANDING]
+        if found.process.poll() is None:
+            found.stop()
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,9 @@ from typing import Any
 
 import duckdb
 from canonical import record, write_csv
+from ready import copied
 
+from deployments.local_server import serving
 from flows.settings import Workspace, create_workspace, open_workspace
 
 OUTCOMES = Path(sys.executable).with_name("outcomes")
@@ -53,12 +55,20 @@ class Receiver:
         self.server.server_close()
 
 
+def prefect_home(folder: Path) -> None:
+    """The files of a Prefect server that was started once."""
+    with serving(folder):
+        pass
+
+
 class Standing:
     """A workspace and, between `start` and `stop`, the command that keeps it going."""
 
-    def __init__(self, root: Path, settings: str = "") -> None:
+    def __init__(self, root: Path, settings: str = "", ready_home: Path | None = None) -> None:
         self.port = _free_port()
         root = create_workspace(root).root
+        if ready_home:
+            copied(ready_home, root / "prefect")
         waits = "ingest_wait_seconds = 1\nreport_wait_seconds = 1\n"
         (root / "outcomes.toml").write_text(f"data_docs = false\nserver_port = {self.port}\n{waits}{settings}")
         self.workspace: Workspace = open_workspace(root)

@@ -17,6 +17,7 @@ import pytest
 from canonical import csv_text, record, write
 from commands import outcomes
 from faultlog import tried
+from ready import copied
 
 from flows.settings import create_workspace, open_workspace
 from schemas.contract import TABLES, contract
@@ -83,10 +84,11 @@ def hostile_rows(table):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory, prefect_home):
     """The workspace after a tracked run with everything at the level of debugging, and what was printed."""
     root = create_workspace(tmp_path_factory.mktemp("canaries") / "ws").root
     workspace = open_workspace(root)
+    copied(prefect_home, root / "prefect")
     landing = workspace.folder("landing", "canonical")
     for table in TABLES:
         rows = list(hostile_rows(table))
