@@ -13,7 +13,7 @@ from ready import copied
 
 # Each kill costs two runs of the command. The long mode takes every boundary, in so many parts; the default one these, which are on
 # the way of the data: between what one stage has left behind for good and what the next begins.
-PARTS, RANDOM = 400, share(2, 120)
+PARTS, RANDOM = 400, share(1, 120)
 WAY = {
     INGEST: {
         "prepared": "flows.stages.prepare._replace call",

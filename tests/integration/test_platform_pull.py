@@ -99,7 +99,7 @@ def test_the_next_pull_brings_only_what_is_new_and_tombstones_delete(workspace, 
 
 def test_the_demonstration_over_the_api_ends_in_a_report_and_says_no_token(tmp_path):
     root = tmp_path / "demo"
-    command = [Path(sys.executable).with_name("outcomes"), "--json", "demo", str(root), "--patients", "60", "--api"]
+    command = [Path(sys.executable).with_name("outcomes"), "--json", "demo", str(root), "--patients", "12", "--api"]
     ran = subprocess.run(
         command, capture_output=True, text=True, check=False, env={**os.environ, "PLATFORM_TOKEN": "of-ours"}
     )
