@@ -72,7 +72,7 @@ def demonstrate(
                 ingested = deployed.take(workspace.root, reason="demo")
                 say("report, tracked: build, release, pages, publish")
                 # The cohort is the same on whatever day it is made, so its report looks at its own last year.
-                reported = deployed.report(workspace.root, reason="demo", as_of_at=COHORT_ENDS_AT)
+                reported = deployed.report_now(workspace.root, reason="demo", as_of_at=COHORT_ENDS_AT)
                 runs = _runs()
             finally:
                 deployed.send_rest()

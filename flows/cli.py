@@ -200,7 +200,7 @@ def report(
     if _is_tracked():
         from flows import deployed
 
-        summary = deployed.report(workspace.root, reason="by hand", as_of_at=as_of_at)
+        summary = deployed.report_now(workspace.root, reason="by hand", as_of_at=as_of_at)
         deployed.send_rest()
     else:
         from flows import pipeline

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -128,8 +129,22 @@ class UnsuccessfulError(PipelineError):
         self.summary = summary
 
 
-def _summary_of(state: State[Any]) -> Any:
-    """What a flow came to, also where its run is no success. Raises what the flow raised."""
+class _Own(threading.local):
+    """What the last flow of this thread came to, if it ended by itself."""
+
+    summary: Any = None
+
+
+_own = _Own()
+
+
+def _called(tracked: Callable[..., State[Any]], *args: Any) -> Any:
+    """What a flow comes to, also where its run is no success. Raises what the flow raises."""
+    _own.summary = None
+    state = tracked(*args, return_state=True)
+    if state.data is None and _own.summary is not None:
+        # The server's answer to the run's end was lost and the state sent again: it keeps the first, which has no summary.
+        return _own.summary
     found = state.result(raise_on_failure=False)
     if isinstance(found, UnsuccessfulError):
         return found.summary
@@ -146,8 +161,7 @@ def take(
     reason: str = "everything pending",
 ) -> pipeline.IngestSummary:
     """The flow `ingest`, called: its summary also where the run ends as held. Raises what the flow raises."""
-    state = ingest(workspace, files, source_name, again, reason, return_state=True)
-    return cast("pipeline.IngestSummary", _summary_of(state))
+    return cast("pipeline.IngestSummary", _called(ingest, workspace, files, source_name, again, reason))
 
 
 @flow(
@@ -180,6 +194,7 @@ def ingest(
     # Asked of the ledger, not of this run: what an event that was lost should have started is started by the next run.
     if opened.snapshot.is_file() and (waiting := unreported(opened)).batch_id:
         _announce(opened, BatchAdmitted(**asdict(waiting)))
+    _own.summary = summary
     return _state_of(summary, wanting)
 
 
@@ -220,8 +235,7 @@ def pull_now(
     workspace: Path, source_name: str, since: datetime | None = None, reason: str = "by hand"
 ) -> pipeline.PullSummary:
     """The flow `pull`, called: its summary also where the run ends as failed. Raises what the flow raises."""
-    state = pull(workspace, source_name, since, reason, return_state=True)
-    return cast("pipeline.PullSummary", _summary_of(state))
+    return cast("pipeline.PullSummary", _called(pull, workspace, source_name, since, reason))
 
 
 @flow(name="pull", flow_run_name="pull: {source_name}, {reason}", persist_result=False)
@@ -231,12 +245,17 @@ def pull(
     """Bring an API's export into landing, where the watcher finds it as it finds any file."""
     opened = open_workspace(workspace)
     run = TrackedRun(opened.settings.worker_count)
-    summary = pipeline.pull(opened, source_name, now=_now(), since=since, run=run)
+    _own.summary = summary = pipeline.pull(opened, source_name, now=_now(), since=since, run=run)
     if summary.exit_code:
         message = " ".join(found.message for found in summary.lists if found.message)
         return Failed(data=UnsuccessfulError(message, summary), message=message)
     count = sum(found.record_count for found in summary.lists)
     return Completed(data=summary, message=f"{count:,} records landed" if count else "nothing has changed")
+
+
+def report_now(workspace: Path, reason: str = "by hand", as_of_at: datetime | None = None) -> pipeline.ReportSummary:
+    """The flow `report`, called. Raises what the flow raises."""
+    return cast("pipeline.ReportSummary", _called(report, workspace, reason, as_of_at))
 
 
 @flow(name="report", flow_run_name="report: {reason}", persist_result=False)
@@ -251,6 +270,7 @@ def report(workspace: Path, reason: str = "by hand", as_of_at: datetime | None =
         key="report",
         description=f"As of batch {summary.as_of_batch} at {summary.as_of_at:%Y-%m-%d %H:%M} UTC.",
     )
+    _own.summary = summary
     return summary
 
 

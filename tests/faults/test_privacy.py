@@ -62,7 +62,7 @@ with serving(root / "prefect") as variables:
     os.environ.update(variables | loud)
     from flows import deployed
     print(deployed.take(root, reason="canaries"))
-    print(deployed.report(root, reason="canaries"))
+    print(deployed.report_now(root, reason="canaries"))
     try:
         deployed.take(root, [root / "nowhere.csv"], reason="an error on purpose")
     except Exception:

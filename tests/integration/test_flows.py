@@ -93,10 +93,32 @@ def test_a_tracked_report_is_the_plain_one(deployed, tmp_path):
     from flows import pipeline
 
     workspace = create_workspace(tmp_path / "ws")
-    tracked = deployed.report(workspace.root, reason="empty")
+    tracked = deployed.report_now(workspace.root, reason="empty")
     plain = pipeline.report(workspace, now=tracked.as_of_at)
     assert (tracked.cell_count, tracked.suppressed_count) == (plain.cell_count, plain.suppressed_count)
     assert tracked.page == plain.page
+
+
+@pytest.mark.parametrize(("status", "ends_as"), [("granted", "COMPLETED"), ("perhaps", "FAILED")])
+def test_a_lost_answer_to_the_end_of_a_run_loses_no_summary(deployed, tmp_path, monkeypatch, status, ends_as):
+    import httpx
+
+    workspace = create_workspace(tmp_path / "ws")
+    (workspace.root / "outcomes.toml").write_text("data_docs = false\n")
+    consents(workspace.folder("landing", "canonical"), "x", 3, status)
+    send, lost = httpx.Client.send, []
+
+    def losing(client, request, **options):
+        answer = send(client, request, **options)
+        if not lost and request.url.path.endswith("/set_state") and ends_as in request.content.decode():
+            lost.append(request.url.path)
+            raise httpx.RemoteProtocolError("the server has taken it, and its answer is lost", request=request)
+        return answer
+
+    monkeypatch.setattr(httpx.Client, "send", losing)
+    (found,) = deployed.take(workspace.root, reason=f"lost as {ends_as}").files
+    assert lost
+    assert found.status == ("admitted" if status == "granted" else "held")
 
 
 def test_what_may_heal_is_tried_again_and_a_bad_file_is_not(deployed, monkeypatch):
