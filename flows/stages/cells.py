@@ -67,26 +67,26 @@ class Cell:
 
 def read_cells(con: duckdb.DuckDBPyConnection) -> list[Cell]:
     """Every cell of every table, in the order in which a reader meets them; never in an order that counts decide."""
-    found: list[Cell] = []
-    for path in statements("release"):
-        result = con.execute(statement(path))
-        names = [column[0] for column in result.description]
-        cells = []
-        for row in result.fetchall():
-            values = dict(zip(names, row, strict=True))
-            values["part_of"] = tuple((part["parent"], part["division"]) for part in values["part_of"])
-            values["statistics"] = tuple(
-                Statistic(**(found | {"needs": tuple(found["needs"])})) for found in values.get("statistics") or ()
-            )
-            cells.append(Cell(**values))
-        first: dict[tuple[str, str], float] = {}
-        for cell in cells:
-            group = (cell.table_id, cell.value_1)
-            first[group] = min(first.get(group, cell.position), cell.position)
-        found += sorted(
-            cells, key=lambda c: (c.table_id, first[c.table_id, c.value_1], c.value_1, c.position, c.cell_key)
+    return [cell for path in statements("release") for cell in cells_of(con, path)]
+
+
+def cells_of(con: duckdb.DuckDBPyConnection, path: str) -> list[Cell]:
+    """The cells of one statement of `sql/release`, in that order."""
+    result = con.execute(statement(path))
+    names = [column[0] for column in result.description]
+    cells = []
+    for row in result.fetchall():
+        values = dict(zip(names, row, strict=True))
+        values["part_of"] = tuple((part["parent"], part["division"]) for part in values["part_of"])
+        values["statistics"] = tuple(
+            Statistic(**(found | {"needs": tuple(found["needs"])})) for found in values.get("statistics") or ()
         )
-    return found
+        cells.append(Cell(**values))
+    first: dict[tuple[str, str], float] = {}
+    for cell in cells:
+        group = (cell.table_id, cell.value_1)
+        first[group] = min(first.get(group, cell.position), cell.position)
+    return sorted(cells, key=lambda c: (c.table_id, first[c.table_id, c.value_1], c.value_1, c.position, c.cell_key))
 
 
 def decide(cells: Sequence[Cell], minimum_cell: int, held: frozenset[str] = frozenset()) -> Suppression:

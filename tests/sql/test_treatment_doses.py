@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 from warehouse_records import AS_OF_AT
 
-from flows.stages.cells import decide, read_cells
+from flows.stages.cells import decide
 from flows.stages.frame import label, publishable
 
 AS_OF_ON = AS_OF_AT.date()
@@ -79,8 +79,8 @@ def test_doses_leave_in_words_as_parts_of_all_takers(warehouse, details_of_all):
             warehouse.patient(f"p{number}")
             given = {"dose_amount": amount, "dose_unit": "mg", "dose_period": period} if amount else {}
             warehouse.add("treatment_episode", f"p{number}", treatment_code="baclofen", status="current", **given)
-    warehouse.build_all()
-    cells = [cell for cell in read_cells(warehouse.con) if cell.table_id == "doses_native"]
+    warehouse.build()
+    cells = [cell for cell in warehouse.cells("who_reports", "treatment") if cell.table_id == "doses_native"]
     assert [(label(cell.dimension_1, cell.value_1), cell.cell_count) for cell in cells] == [
         ("5 to under 10 mg as needed", 4),
         ("20 to under 50 mg a day", 30),
@@ -89,7 +89,7 @@ def test_doses_leave_in_words_as_parts_of_all_takers(warehouse, details_of_all):
         ("Dose not stated", 40),
     ]
     frame = publishable(
-        warehouse.con, cells := read_cells(warehouse.con), decide(cells, 11).hidden, 1, 1, AS_OF_AT
+        warehouse.con, cells := warehouse.cells("who_reports", "treatment"), decide(cells, 11).hidden, 1, 1, AS_OF_AT
     ).to_pylist()
     states = {
         row["value_1"]: row["state"]
@@ -116,7 +116,7 @@ def test_bands_stand_from_small_to_large_whatever_other_treatments_have(warehous
                 warehouse.patient(name)
                 dose = {"dose_amount": amount, "dose_unit": "mg", "dose_period": "day"} if amount else {}
                 warehouse.add("treatment_episode", name, treatment_code=code, status="current", **dose)
-    warehouse.build_all()
-    cells = [cell for cell in read_cells(warehouse.con) if cell.table_id == "doses_native"]
+    warehouse.build()
+    cells = [cell for cell in warehouse.cells("who_reports", "treatment") if cell.table_id == "doses_native"]
     order = [cell.value_1 for cell in cells if cell.subject == "baclofen"]
     assert order == ["10 20 mg day", "20 50 mg day", "50 100 mg day", "not_stated"]

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 from warehouse_records import Warehouse, details_of_every_treatment
 
-from flows.stages.cells import decide, read_cells, relations_of
+from flows.stages.cells import decide, relations_of
 from flows.stages.frame import publishable
 from schemas.topics import topics, words
 
@@ -44,8 +44,8 @@ def rate(warehouse, treatment, source="canonical", purpose="spasticity", unrated
 
 def figures(warehouse):
     """(cells by key, rows of the frame by table, subject, first and second value and statistic)"""
-    warehouse.build_all()
-    cells = read_cells(warehouse.con)
+    warehouse.build()
+    cells = warehouse.cells("who_reports", "treatment")
     decided = decide(cells, MINIMUM)
     frame = publishable(warehouse.con, cells, decided.hidden, 1, 1, AS_OF_AT)
     rows = {(r["table_id"], r["subject"], r["value_1"], r["value_2"], r["statistic"]): r for r in frame.to_pylist()}
@@ -319,11 +319,11 @@ def test_all_relations_hold_and_treatments_cover_their_strategy(warehouse, relea
 @pytest.mark.parametrize(("takers", "has_details"), [(99, False), (100, True)])
 def test_details_are_given_of_treatments_that_a_hundred_have_taken(warehouse, takers, has_details):
     rate(warehouse, "baclofen", unrated=takers)
-    warehouse.build_all()
+    warehouse.build()
     (row,) = warehouse.mart("treatment_taken")
     assert (row["has_details"], row["is_strategy_detailed"], row["is_use_covered"]) == (has_details,) * 3
     assert not row["has_causes"] and not row["is_strategy_rated"]
-    cells = read_cells(warehouse.con)
+    cells = warehouse.cells("who_reports", "treatment")
     known = {cell.value_1: cell.at_least for cell in cells if cell.at_least > 1}
     assert known == ({"baclofen": 100, "medication": 100} if has_details else {})
     found = {cell.table_id for cell in cells if cell.topic == "treatments"}
@@ -334,9 +334,9 @@ def test_details_are_given_of_treatments_that_a_hundred_have_taken(warehouse, ta
 def test_a_rare_treatment_does_not_cover_the_users_of_its_strategy(warehouse):
     rate(warehouse, "baclofen", unrated=100)
     rate(warehouse, "tizanidine", unrated=12)
-    warehouse.build_all()
+    warehouse.build()
     assert not any(row["is_use_covered"] for row in warehouse.mart("treatment_taken"))
-    cells = {cell.cell_key: cell for cell in read_cells(warehouse.con)}
+    cells = {cell.cell_key: cell for cell in warehouse.cells("who_reports", "treatment")}
     current = cells["condition=ms|source_family=native|treatment=baclofen|use=current"]
     assert current.covers_key is None
     assert cells["condition=ms|source_family=native|treatment=tizanidine"].covers_key is not None

@@ -10,7 +10,7 @@ import modes
 import pytest
 from warehouse_records import AS_OF_AT, Warehouse
 
-from flows.stages.cells import decide, read_cells, relations_of
+from flows.stages.cells import decide, relations_of
 from flows.stages.frame import publishable
 
 AS_OF_ON = AS_OF_AT.date()
@@ -259,8 +259,8 @@ def crowd(warehouse, count, following, name):
 
 def released(warehouse):
     """(cells by key, {(value, statistic): row} of switches from baclofen)"""
-    warehouse.build_all()
-    cells = read_cells(warehouse.con)
+    warehouse.build()
+    cells = warehouse.cells("who_reports", "treatment")
     hidden = decide(cells, 11).hidden
     rows = publishable(warehouse.con, cells, hidden, 1, 1, AS_OF_AT).to_pylist()
     switches = [row for row in rows if row["table_id"] == "switches_native" and row["subject"] == "baclofen"]
@@ -334,8 +334,8 @@ def test_switches_are_told_of_treatments_that_a_hundred_have_taken_and_which_of_
     for number in range(takers - 20):
         warehouse.patient(f"c {number}")
         use(warehouse, "baclofen", name=f"c {number}")
-    warehouse.build_all()
-    cells = [cell for cell in read_cells(warehouse.con) if cell.table_id == "switches_native"]
+    warehouse.build()
+    cells = [cell for cell in warehouse.cells("who_reports", "treatment") if cell.table_id == "switches_native"]
     assert {cell.value_1 for cell in cells} == found
     assert all(cell.is_expendable and cell.subject == "baclofen" for cell in cells)
 
@@ -344,5 +344,5 @@ def test_translated_sources_have_no_switches_of_their_own(warehouse, details_of_
     warehouse.patient("d", source="druglib")
     use(warehouse, "baclofen", stopped=STOP, name="d", source="druglib")
     use(warehouse, "tizanidine", STOP, name="d", source="druglib")
-    warehouse.build_all()
-    assert not [cell for cell in read_cells(warehouse.con) if cell.table_id.startswith("switches")]
+    warehouse.build()
+    assert not [cell for cell in warehouse.cells("who_reports", "treatment") if cell.table_id.startswith("switches")]
