@@ -29,8 +29,8 @@ os.environ["GX_ANALYTICS_ENABLED"] = "false"
 
 def _put_off(name: str) -> None:
     """Import a package's module when it is first used, however early somebody names it: importlib's own recipe for that."""
-    spec = importlib.util.find_spec(name)
-    if name in sys.modules or spec is None or spec.loader is None:
+    spec = None if name in sys.modules else importlib.util.find_spec(name)
+    if spec is None or spec.loader is None:
         return
     spec.loader = importlib.util.LazyLoader(spec.loader)
     sys.modules[name] = module = importlib.util.module_from_spec(spec)

@@ -19,7 +19,8 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 from prefect.cache_policies import NO_CACHE
-from prefect.logging import get_run_logger
+from prefect.exceptions import FailedRun, MissingResult
+from prefect.logging import get_logger, get_run_logger
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Failed, State
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -130,7 +131,7 @@ class UnsuccessfulError(PipelineError):
 
 
 class _Own(threading.local):
-    """What the last flow of this thread came to, if it ended by itself."""
+    """What the last flow of this thread came to, as soon as its work was done."""
 
     summary: Any = None
 
@@ -139,18 +140,45 @@ _own = _Own()
 
 
 def _called(tracked: Callable[..., State[Any]], *args: Any) -> Any:
-    """What a flow comes to, also where its run is no success. Raises what the flow raises."""
+    """What a flow comes to, also where its run is no success, and where the server could not be told of its end.
+
+    Raises what the flow raises, and TransientError if the server does not answer before the work is done.
+    """
     _own.summary = None
-    state = tracked(*args, return_state=True)
-    if state.data is None and _own.summary is not None:
-        # The server's answer to the run's end was lost and the state sent again: it keeps the first, which has no summary.
-        return _own.summary
-    found = state.result(raise_on_failure=False)
+    try:
+        found = tracked(*args, return_state=True).result(raise_on_failure=False)
+    except Exception as error:  # noqa: BLE001  sorted below
+        found = error
     if isinstance(found, UnsuccessfulError):
         return found.summary
-    if isinstance(found, BaseException):
+    if not isinstance(found, BaseException):
+        return found
+    if not _is_of_server(found):
         raise found
-    return found
+    url = PREFECT_API_URL.value()
+    if _own.summary is None:
+        raise TransientError(
+            f"{url}: the Prefect server does not answer. Run the command again when it does, or without PREFECT_API_URL; "
+            "what had begun goes on from there."
+        ) from found
+    get_logger("outcomes").warning("%s: the Prefect server does not know how this run ended; it has ended.", url)
+    return _own.summary
+
+
+def _is_of_server(error: BaseException | None) -> bool:
+    """Whether an error is one of talking to the Prefect server: it cannot be reached, or has lost what a run came to.
+
+    A final state whose answer is lost is sent again, and what then comes back is the server's own, which holds no result.
+    """
+    if isinstance(error, PipelineError):  # ours, whatever it was made from: an export's server is not Prefect's
+        return False
+    if isinstance(error, (MissingResult, FailedRun)):
+        return True
+    if error is None:
+        return False
+    # Prefect's client hands on the errors of httpx, as they are or as causes of its own.
+    is_of_http = any(kind.__module__ == "httpx" for kind in type(error).__mro__)
+    return is_of_http or _is_of_server(error.__cause__ or error.__context__)
 
 
 def take(
@@ -183,7 +211,7 @@ def ingest(
     """
     opened = open_workspace(workspace)
     run = TrackedRun(opened.settings.worker_count)
-    summary = pipeline.ingest(opened, files or (), source_name, now=_now(), again=again, run=run)
+    _own.summary = summary = pipeline.ingest(opened, files or (), source_name, now=_now(), again=again, run=run)
     new = [file for file in summary.files if file.is_new and file.status not in ("deferred", "denied")]
     if new:
         _show_batch(opened, new)
@@ -194,7 +222,6 @@ def ingest(
     # Asked of the ledger, not of this run: what an event that was lost should have started is started by the next run.
     if opened.snapshot.is_file() and (waiting := unreported(opened)).batch_id:
         _announce(opened, BatchAdmitted(**asdict(waiting)))
-    _own.summary = summary
     return _state_of(summary, wanting)
 
 
@@ -263,14 +290,13 @@ def report(workspace: Path, reason: str = "by hand", as_of_at: datetime | None =
     """Build the marts, release what may leave and write the pages, as of an instant or of now."""
     opened = open_workspace(workspace)
     run = TrackedRun(opened.settings.worker_count)
-    summary = pipeline.report(opened, now=_now(), as_of_at=as_of_at, run=run)
+    _own.summary = summary = pipeline.report(opened, now=_now(), as_of_at=as_of_at, run=run)
     create_link_artifact(
         summary.page.as_uri(),
         f"Report {summary.release_id}: {summary.page}",
         key="report",
         description=f"As of batch {summary.as_of_batch} at {summary.as_of_at:%Y-%m-%d %H:%M} UTC.",
     )
-    _own.summary = summary
     return summary
 
 

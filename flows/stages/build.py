@@ -61,11 +61,12 @@ def marts() -> list[str]:
 def reads() -> dict[str, list[str]]:
     """Which marts each mart reads."""
     selects = {path.removeprefix("marts/"): statement(path) for path in statements("marts")}
-    return {name: sorted(set(_MART.findall(_code(select))) - {name}) for name, select in selects.items()}
+    return {name: sorted(marts_in(select) - {name}) for name, select in selects.items()}
 
 
-def _code(select: str) -> str:
-    return re.sub(r"--.*", "", select)
+def marts_in(query: str) -> set[str]:
+    """The marts that a query reads."""
+    return set(_MART.findall(re.sub(r"--.*", "", query)))
 
 
 def _header(select: str) -> str:

@@ -78,7 +78,7 @@ CASES = [
     ("blank-lines", HEADER + "\n\n".join(LINES), "admitted", (40, 40, 0)),
     ("totals-row", GOOD + f"Total,{',' * (len(FIELDS) - 2)}40\n", "admitted", (41, 40, 1)),
     ("a-thousand-quotes", GOOD + '"' * 1000 + "\n", "admitted", (41, 40, 1)),
-    ("same-line-often", HEADER + LINE * 40, "admitted", (40, 40, 0)),
+    ("same-line-often", HEADER + LINE.replace("c0", "own") * 40, "admitted", (40, 40, 0)),
     ("gzip", gzip.compress(GOOD.encode()), "admitted", (40, 40, 0)),
     ("gzip-in-two-members", gzip.compress(GOOD[:200].encode()) + gzip.compress(GOOD[200:].encode()), "admitted", (40, 40, 0)),
     ("gzip-utf16", gzip.compress(GOOD.encode("utf-16")), "admitted", (40, 40, 0)),
@@ -133,6 +133,8 @@ def test_a_hostile_file_has_its_defined_end(taken, name, status, counts):
             # A record of which another file has told the same is a duplicate.
             taken_count = found["admitted_count"] + found["duplicate_count"]
             assert (found["read_count"], taken_count, found["quarantined_count"]) == counts
+        if name == "same-line-often":
+            assert (found["admitted_count"], found["duplicate_count"]) == (1, 39)
     else:
         assert outcome.reasons
         assert all("\x1b" not in reason and "patient c" not in reason for reason in outcome.reasons)

@@ -1,6 +1,7 @@
 """The command line: what it prints, and with which exit code it ends."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -175,6 +176,19 @@ def test_the_commands_people_wait_for_do_not_load_what_they_do_not_need(home, ou
         ).stderr
         for package in ("prefect", "great_expectations", "pyarrow", "altair", "pandas"):
             assert f" {package}\n" not in loaded, (words, package)
+
+
+@pytest.mark.parametrize("command", ["ingest", "report"])
+def test_a_prefect_server_that_is_not_there_is_one_error(home, command):
+    done = subprocess.run(
+        [OUTCOMES, "--workspace", home, command],
+        env={**os.environ, "PREFECT_API_URL": "http://127.0.0.1:9/api", "PREFECT_CLIENT_MAX_RETRIES": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (20, "", 1), done.stderr
+    assert "127.0.0.1:9/api: the Prefect server does not answer" in done.stderr
 
 
 def test_the_gate_does_not_load_what_no_suite_of_ours_asks_for():

@@ -14,7 +14,7 @@ from unittest import mock
 
 import duckdb
 
-from flows.stages.build import build, create, marts, reads
+from flows.stages.build import build, create, marts, marts_in, reads
 from flows.stages.cells import Cell, cells_of
 from flows.stages.functions import add_functions
 from flows.warehouse import create_schema, create_scores, insert_rows
@@ -24,7 +24,6 @@ from sql import statement, statements
 
 MARTS, READS = marts(), reads()
 AS_OF_AT = datetime(2025, 6, 30, 12, tzinfo=UTC)
-_MART = re.compile(r"\bmarts\.([a-z_]+)")
 _MADE = "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'marts'"
 
 
@@ -117,12 +116,12 @@ class Warehouse:
         found = []
         for path in statements("release"):
             if path.partition("_")[2].startswith(topics):
-                self.make(*_MART.findall(statement(path)))
+                self.make(*marts_in(statement(path)))
                 found += cells_of(self.con, path)
         return found
 
     def rows(self, query: str) -> list[dict[str, Any]]:
-        self.make(*_MART.findall(query))
+        self.make(*marts_in(query))
         result = self.con.execute(query)
         names = [column[0] for column in result.description]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
