@@ -91,8 +91,25 @@ def test_it_runs_once_a_workspace(standing):
     assert "runs here already" in done.stderr
 
 
-def test_a_deployment_that_is_no_longer_wanted_goes_with_its_automation(standing):
+def waiting(standing):
+    """The deployments of the runs that wait for a year that is far off."""
+    runs = [run for run in standing.all_runs() if (run["expected_start_time"] or "") >= "2100"]
+    return {run["deployment_id"] for run in runs if run["state_type"] == "SCHEDULED"}
+
+
+def test_a_deployment_that_is_no_longer_wanted_goes_with_its_automation_and_runs(standing):
     (ingest,) = [d for d in standing.ask("deployments/filter") if d["name"] == "ingest"]
+    # The server's scheduler may have been about to write a run of what was just deleted.
+    gone = str(uuid.uuid4())
+    for deployment_id in (gone, ingest["id"]):
+        standing.ask(
+            "flow_runs/",
+            flow_id=ingest["flow_id"],
+            deployment_id=deployment_id,
+            work_pool_name="outcomes",
+            state={"type": "SCHEDULED", "state_details": {"scheduled_time": "2100-01-01T04:00:00Z"}},
+        )
+    assert waiting(standing) == {gone, ingest["id"]}
     old = standing.ask("deployments/", name="old", flow_id=ingest["flow_id"], work_pool_name="outcomes")
     trigger = {"type": "event", "expect": ["x"], "posture": "Reactive", "threshold": 1, "within": 0}
     action = {"type": "run-deployment", "source": "selected", "deployment_id": old["id"]}
@@ -111,3 +128,4 @@ def test_a_deployment_that_is_no_longer_wanted_goes_with_its_automation(standing
     assert done.stdout == "ingest, maintain, report\n"
     assert sorted(d["name"] for d in standing.ask("deployments/filter")) == ["ingest", "maintain", "report"]
     assert len(standing.ask("automations/filter")) == before - 2
+    assert waiting(standing) == {ingest["id"]}

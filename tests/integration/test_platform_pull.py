@@ -17,7 +17,7 @@ from flows.cohort.served import SOURCE_NAME, Lists, Server
 from flows.settings import create_workspace, open_workspace
 from schemas.contract import TABLES
 
-PATIENTS = 60
+PATIENTS = 30
 
 
 @pytest.fixture(scope="module")

@@ -81,26 +81,3 @@ def test_a_source_s_schedule_comes_and_goes_with_its_yaml_and_what_it_pulls_is_t
     (standing.workspace.root / "sources" / "scheduled.yaml").unlink()
     assert "pull" not in applied(standing)
     assert set(deployments(standing)) == set(before)
-    # The server's scheduler may have been about to write another run of what was just deleted.
-    gone, kept = made["pull-scheduled"], before["maintain"]
-    for deployment in (gone, kept):
-        standing.ask(
-            "flow_runs/",
-            flow_id=deployment["flow_id"],
-            deployment_id=deployment["id"],
-            work_pool_name=deployment["work_pool_name"],
-            state={"type": "SCHEDULED", "state_details": {"scheduled_time": "2100-01-01T04:00:00Z"}},
-        )
-    assert {gone["id"], kept["id"]} <= waiting(standing, since="2100")
-    applied(standing)
-    assert waiting(standing, since="2100") == {kept["id"]}
-    assert gone["id"] not in waiting(standing)
-
-
-def waiting(standing, since=""):
-    """The deployments of which runs wait for their time, or for a year that is far off."""
-    return {
-        run["deployment_id"]
-        for run in standing.all_runs()
-        if run["state_type"] == "SCHEDULED" and (run["expected_start_time"] or "") >= since
-    }
